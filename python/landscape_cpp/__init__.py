@@ -1,0 +1,62 @@
+"""landscape-cpp: where a point lies in the optimisation landscape of a network, how far down it is, and the way there.
+
+    >>> import numpy as np
+    >>> import landscape_cpp as ls
+    >>> cov = ls.Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
+    >>> net = ls.ShallowLinear(cov, n_hidden=1)
+    >>> saddle = (np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]))
+    >>> print(net.classify(saddle).kind)
+    strict_saddle
+"""
+
+from . import curvature, errors
+from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
+from ._io import build_info, load
+from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
+from .errors import ConvergenceError, ConvergenceWarning
+from .linear import ShallowLinear
+from .results import (
+    Certificate,
+    CriticalPoint,
+    CriticalPointBatch,
+    CriticalValue,
+    CriticalValues,
+    Eigenpair,
+    EscapeDirection,
+    Hypothesis,
+    Kind,
+    Slice,
+    Spectrum,
+    Verdict,
+)
+from .risk import Covariances, SpectralData
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "ACTIVE_ISA",
+    "AVAILABLE_ISAS",
+    "Certificate",
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "Covariances",
+    "CriticalPoint",
+    "CriticalPointBatch",
+    "CriticalValue",
+    "CriticalValues",
+    "Eigenpair",
+    "EscapeDirection",
+    "Hypothesis",
+    "Kind",
+    "ShallowLinear",
+    "Slice",
+    "SpectralData",
+    "Spectrum",
+    "Verdict",
+    "__version__",
+    "build_info",
+    "curvature",
+    "errors",
+    "load",
+    "slice",
+]

@@ -1,0 +1,283 @@
+# Written by tools/generate_stubs.py from the compiled module. Do not edit.
+"""
+Compiled kernels of landscape_cpp. Use the functions and classes of landscape_cpp instead.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import numpy
+import numpy.typing
+
+class Spectral:
+    """
+    Whitened spectral data of the linear risk.
+    """
+
+    @property
+    def colouring(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def condition(self) -> float: ...
+    @property
+    def cross(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def dropped(self) -> float: ...
+    @property
+    def left(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def minimum_risk(self) -> float: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def right(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def rounding(self) -> float: ...
+    @property
+    def singular_values(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def total(self) -> float: ...
+    @property
+    def whitening(self) -> numpy.typing.NDArray[numpy.float64]: ...
+
+class Risk:
+    """
+    The quadratic risk over arrays it keeps alive.
+    """
+
+    def __init__(
+        self,
+        xx: numpy.typing.NDArray[numpy.float64],
+        xy: numpy.typing.NDArray[numpy.float64],
+        fx: numpy.typing.NDArray[numpy.float64],
+        fy: numpy.typing.NDArray[numpy.float64],
+        total: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+
+class ShallowHessian:
+    """
+    The Hessian of the shallow linear risk at one point.
+    """
+
+    def __init__(
+        self,
+        risk: Risk,
+        u: numpy.typing.NDArray[numpy.float64],
+        v: numpy.typing.NDArray[numpy.float64],
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def apply(
+        self, x: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        H x for x (N,), or for every row of x (K, N).
+        """
+
+def accumulate_factor(
+    factor: numpy.typing.NDArray[numpy.float64],
+    x: numpy.typing.NDArray[numpy.float64],
+    y: numpy.typing.NDArray[numpy.float64],
+    weights: numpy.typing.NDArray[numpy.float64],
+    center: bool,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x: numpy.typing.NDArray[numpy.float64],
+    mean_y: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    The joint factor with rows added, and the new totals.
+    """
+
+def accumulate_moments(
+    x: numpy.typing.NDArray[numpy.float64],
+    y: numpy.typing.NDArray[numpy.float64],
+    weights: numpy.typing.NDArray[numpy.float64],
+    center: bool,
+    sxx: numpy.typing.NDArray[numpy.float64],
+    sxy: numpy.typing.NDArray[numpy.float64],
+    syy: numpy.typing.NDArray[numpy.float64],
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x: numpy.typing.NDArray[numpy.float64],
+    mean_y: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    Add rows to the sums sxx, sxy, syy in place; returns (weight, mean_x, mean_y).
+    """
+
+def build_info() -> dict[str, typing.Any]:
+    """
+    How this module was compiled.
+    """
+
+def equilibrated_rcond(a: numpy.typing.NDArray[numpy.float64]) -> float:
+    """
+    Reciprocal condition estimate of the matrix scaled to a unit diagonal.
+    """
+
+def evaluate_slice(
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    s: numpy.typing.NDArray[numpy.float64],
+    t: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Values of a polynomial slice on a grid.
+    """
+
+def has_scipy_blas() -> bool:
+    """
+    Whether SciPy's BLAS/LAPACK capsules are usable.
+    """
+
+def lanczos(
+    hessian: ShallowHessian,
+    count: typing.SupportsInt | typing.SupportsIndex,
+    largest: bool,
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    max_products: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    Extreme eigenpairs: values, vectors (rows), residuals, products, converged.
+    """
+
+def max_threads() -> int:
+    """
+    Threads a parallel region would use by default; 1 without OpenMP.
+    """
+
+def merge_factors(
+    factor_a: numpy.typing.NDArray[numpy.float64],
+    factor_b: numpy.typing.NDArray[numpy.float64],
+    center: bool,
+    weight_a: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x_a: numpy.typing.NDArray[numpy.float64],
+    mean_y_a: numpy.typing.NDArray[numpy.float64],
+    weight_b: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x_b: numpy.typing.NDArray[numpy.float64],
+    mean_y_b: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    The joint factor of two sets of rows, and their totals.
+    """
+
+def merge_moments(
+    sxx_b: numpy.typing.NDArray[numpy.float64],
+    sxy_b: numpy.typing.NDArray[numpy.float64],
+    syy_b: numpy.typing.NDArray[numpy.float64],
+    weight_b: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x_b: numpy.typing.NDArray[numpy.float64],
+    mean_y_b: numpy.typing.NDArray[numpy.float64],
+    center: bool,
+    sxx: numpy.typing.NDArray[numpy.float64],
+    sxy: numpy.typing.NDArray[numpy.float64],
+    syy: numpy.typing.NDArray[numpy.float64],
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    mean_x: numpy.typing.NDArray[numpy.float64],
+    mean_y: numpy.typing.NDArray[numpy.float64],
+) -> tuple[typing.Any, ...]:
+    """
+    Add the sums of b to sxx, sxy, syy in place; returns the merged totals.
+    """
+
+def shallow_classify(
+    spectral: Spectral,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> dict[typing.Any, typing.Any]:
+    """
+    One array per field; directions for a single point.
+    """
+
+def shallow_curvature(
+    risk: Risk,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    du: numpy.typing.NDArray[numpy.float64],
+    dv: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    H[d, d], always a 1-D array.
+    """
+
+def shallow_gradient(
+    risk: Risk,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    Gradients of a point or a batch.
+    """
+
+def shallow_hvp(
+    risk: Risk,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    du: numpy.typing.NDArray[numpy.float64],
+    dv: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    Hessian-vector products.
+    """
+
+def shallow_slice(
+    risk: Risk,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    u1: numpy.typing.NDArray[numpy.float64],
+    v1: numpy.typing.NDArray[numpy.float64],
+    second: typing.Any,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Polynomial coefficients of a 1-D or 2-D slice.
+    """
+
+def shallow_value(
+    risk: Risk,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Values of a point or a batch, always a 1-D array.
+    """
+
+def smallest_saddle_gap(spectral: Spectral, hidden: typing.SupportsInt | typing.SupportsIndex) -> float:
+    """
+    The smallest positive gap of a critical point at this width.
+    """
+
+def spectral_from_factor(
+    fx: numpy.typing.NDArray[numpy.float64],
+    fy: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> Spectral:
+    """
+    Spectral data from a factor of the second moments.
+    """
+
+def spectral_from_moments(
+    xx: numpy.typing.NDArray[numpy.float64],
+    xy: numpy.typing.NDArray[numpy.float64],
+    trace_yy: typing.SupportsFloat | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> Spectral:
+    """
+    Spectral data from second moments.
+    """
+
+def symmetric_eigenvalues(
+    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Eigenvalues (ascending) and eigenvectors (columns).
+    """

@@ -1,0 +1,565 @@
+"""The command line: ``landscape analyze DATA`` and ``landscape info``.
+
+``analyze`` builds one report, a tree of plain Python values, from the public API; the text on the screen and ``--json``
+are two views of it. Whatever is wrong with the command, a file, a column or the weights is one line on standard error
+and exit status 2.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+import landscape_cpp as ls
+from landscape_cpp import _datasets
+from landscape_cpp._datasets import DataError
+
+__all__ = ["main"]
+
+Report = dict[str, Any]
+Point = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+
+_SCHEMA_VERSION = 1
+_LABEL = 14  # width of the first column of the text
+_WIDTH = 100
+_LARGEST_EXACT = 2**53  # JSON readers keep integers exactly up to here
+
+_LOSS = "mean over samples of the squared error summed over outputs"
+
+_ANALYZE_EXAMPLES = f"""\
+DATA is a table (.csv .tsv .txt .dat, with or without a header line; .npy; .npz of one array), an .npz
+archive of X and Y, or a data set that comes with scikit-learn: {", ".join(_datasets.BUNDLED)}.
+Rows are samples.
+
+COLUMNS are names from the header, positions counted from 0 (negative: from the end) or ranges such as
+10:13, with commas between them. The bundled sets and the archives of X and Y bring their targets:
+--targets then picks among those.
+
+examples:
+  landscape analyze digits --hidden 8                     ten classes from 8x8 pixels through 8 hidden units
+  landscape analyze digits --targets none --hidden 8      linear auto-encoder (add --center: PCA)
+  landscape analyze wine.csv --targets quality --hidden 1 --center
+  landscape analyze table.npy --targets 10:13 --hidden 2 --json report.json
+  landscape analyze data.npz --weights trained.npz        where these weights lie and which way leads down
+
+trained.npz holds U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1) as torch.nn.Linear.weight
+stores them; with n0 inputs, n1 hidden units and n2 outputs:
+  np.savez("trained.npz", W1=model[0].weight.detach().numpy(), W2=model[1].weight.detach().numpy())
+"""
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+class _UsageError(Exception):
+    """A command line that argparse refuses."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with errors that fit on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _positive_int(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
+
+
+def _positive_float(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0.0 < (number := float(text)) < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="landscape",
+        description="Where the minimum and the saddles of a linear network lie for your data, and your weights.",
+        epilog="example: landscape analyze digits --hidden 8",
+    )
+    parser.add_argument("--version", action="version", version=f"landscape-cpp {ls.build_info()['version']}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    analyze = commands.add_parser(
+        "analyze",
+        help="the landscape of the one-hidden-layer linear network on a table of data",
+        description="The landscape of value(U, V) = mean of |y - U V^T x|^2 over the samples: its minimum, its "
+        "saddles, the theorems that apply, and the verdict on your weights.",
+        epilog=_ANALYZE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = analyze.add_argument
+    add("data", metavar="DATA", help="a file or the name of a bundled data set, see below")
+    add("--targets", metavar="COLUMNS", action="append", default=[], help="the columns to predict; none: auto-encoder")
+    add(
+        "--inputs",
+        metavar="COLUMNS",
+        action="append",
+        default=[],
+        help="the columns to predict from (default: the rest)",
+    )
+    add("--hidden", metavar="K", type=_positive_int, help="width of the hidden layer (default: that of the weights)")
+    add("--weights", metavar="FILE", type=Path, help="an .npz of weights to judge: U and V, or W1 and W2")
+    add("--center", action="store_true", help="subtract the means first: the network has an intercept")
+    add("--max-count", metavar="N", type=_positive_int, default=12, help="critical values to list (default: 12)")
+    add("--tol", metavar="T", type=_positive_float, default=1e-8, help="relative gradient of a critical point, and "
+        "gap of a global minimum relative to the value at zero (default: 1e-8)")  # fmt: skip
+    add("--threads", metavar="N", type=_positive_int, help="threads to use (default: all this process may use)")
+    add(
+        "--json",
+        metavar="FILE",
+        help="write the report as JSON too; - writes it to standard output instead of the text",
+    )
+    analyze.set_defaults(run=_analyze)
+
+    info = commands.add_parser("info", help="version, instruction set, compiler and threads of this installation")
+    info.add_argument("--json", metavar="FILE", help="write it as JSON too; - writes to standard output instead")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _protect_negative(argv: Sequence[str]) -> list[str]:
+    """Join ``--targets -3:`` into one word: argparse takes what begins with a dash for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] in ("--targets", "--inputs") and word[:1] == "-" and word[1:2].isdigit():
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after the program's name; None for those of this process.
+
+    Returns:
+        The exit status: 0, 2 for anything wrong with the command or the data, 130 after Ctrl-C, 141 when the reader
+        of a pipe went away.
+    """
+    try:
+        args = _parser().parse_args(_protect_negative(sys.argv[1:] if argv is None else argv))
+        args.run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (_UsageError, DataError) as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("not enough memory")
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # What is left in the buffer must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+def _fail(message: str) -> int:
+    print("landscape: error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    """Turn what the library refuses about the user's data into a line about ``what``."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{what}: {error}") from error
+
+
+def _publish(report: Report, text: Sequence[str], target: str | None) -> None:
+    """Print the text, and write the JSON where it was asked for."""
+    if target is not None:
+        encoded = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
+        if target == "-":
+            _print(encoded)
+            return
+        try:
+            Path(target).write_text(encoded, encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"cannot write {target}: {error.strerror}") from error
+    _print("\n".join(text) + "\n")
+
+
+def _print(text: str) -> None:
+    """Write to standard output; what its encoding lacks (in names of columns) is written as an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
+
+
+def _plain(value: Any) -> Any:
+    """The value with JSON's types only; a number that is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (bool, int)) or value is None:
+        return value
+    return str(value)
+
+
+# --- landscape info ---------------------------------------------------------------------------------------------------
+
+
+def _info(args: argparse.Namespace) -> None:
+    report = ls.build_info()
+    width = max(map(len, report)) + 2
+    lines = [f"{key.replace('_', ' '):<{width}}{_words(value)}" for key, value in report.items()]
+    _publish(report, lines, args.json)
+
+
+def _words(value: Any) -> str:
+    """The value as a person writes it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, ls.Kind):
+        return str(value).replace("_", " ")
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+# --- landscape analyze: the report ------------------------------------------------------------------------------------
+
+
+def _analyze(args: argparse.Namespace) -> None:
+    if args.hidden is None and args.weights is None:
+        raise DataError("give the width of the hidden layer with --hidden K, or weights with --weights FILE")
+    data = _datasets.load(args.data, inputs=args.inputs, targets=args.targets)
+    with _blaming(data.name):
+        cov = ls.Covariances.from_data(data.X, data.Y, center=args.center, n_threads=args.threads)
+    point = None
+    if args.weights is not None:
+        point = _load_weights(args.weights, cov.n_inputs, cov.n_outputs)
+        found = point[0].shape[1]
+        if args.hidden not in (None, found):
+            raise DataError(f"--hidden {args.hidden} and {args.weights.name} disagree: its width is {found}")
+        args.hidden = found
+    with _blaming("--hidden"):
+        net = ls.ShallowLinear(cov, args.hidden)
+    report = {
+        "schema_version": _SCHEMA_VERSION,
+        "version": ls.build_info()["version"],
+        "data": _data_report(data, cov),
+        "problem": {"loss": _LOSS, "n_hidden": net.n_hidden, "n_parameters": net.size, "tol": args.tol},
+        "values": _values_report(cov, net),
+        "critical_values": _ladder_report(cov, net, args.max_count),
+        "theorems": [_theorem_report(theorem) for theorem in net.hypotheses],
+        "weights": None,
+    }
+    if point is not None:
+        with _blaming(args.weights.name):
+            report["weights"] = _weights_report(args.weights.name, net, point, args)
+    _publish(report, _text(report), args.json)
+
+
+def _data_report(data: _datasets.Data, cov: ls.Covariances) -> Report:
+    spectral = cov.spectrum()
+    return {
+        "name": data.name,
+        "n_samples": cov.n_samples,
+        "n_inputs": cov.n_inputs,
+        "n_outputs": cov.n_outputs,
+        "inputs": data.input_names,
+        "targets": data.target_names,
+        "note": data.note,
+        "auto_encoder": data.Y is None,
+        "center": cov.center,
+        "form": cov.form,
+        "rank_inputs": spectral.rank_x,
+        "condition_inputs": spectral.condition,
+        "rank_signal": spectral.rank,
+        "eigenvalues": spectral.eigenvalues,
+    }
+
+
+def _values_report(cov: ls.Covariances, net: ls.ShallowLinear) -> Report:
+    spectral = cov.spectrum()
+    near = {net.n_hidden - 1, net.n_hidden, net.n_hidden + 1} & set(range(1, spectral.rank + 1))
+    return {
+        "at_zero": spectral.total,
+        "minimum": net.minimum_value,
+        "best_linear_map": spectral.minimum_risk,
+        "sufficient_width": spectral.rank,
+        "by_width": {  # Theorem B: the eigenvalues that width leaves out are lost
+            width: spectral.minimum_risk + float(spectral.eigenvalues[width:].sum()) for width in sorted(near)
+        },
+    }
+
+
+def _ladder_report(cov: ls.Covariances, net: ls.ShallowLinear, max_count: int) -> Report:
+    rank = cov.spectrum().rank
+    total = sum(math.comb(rank, size) for size in range(min(net.n_hidden, rank) + 1))
+    rows = [
+        {
+            "position": position,
+            "value": row.value,
+            "gap": row.gap,
+            "indices": row.indices,
+            "rank": row.rank,
+            "kind": row.kind,
+            "morse_index": row.morse_index,
+            "nullity": row.nullity,
+        }
+        for position, row in enumerate(net.critical_values(max_count=max_count))
+    ]
+    return {"count": total if total <= _LARGEST_EXACT else f"{total:.3e}", "listed": rows}
+
+
+def _theorem_report(theorem: ls.Hypothesis) -> Report:
+    conditions = [dict(zip(("text", "holds", "numbers"), row, strict=True)) for row in theorem.conditions]
+    return {**_fields(theorem), "conditions": conditions}
+
+
+def _fields(result: Any, *skipped: str) -> Report:
+    """The fields of a result, without the arrays and the results within."""
+    names = (field.name for field in dataclasses.fields(result))
+    return {name: getattr(result, name) for name in names if name not in skipped}
+
+
+def _weights_report(name: str, net: ls.ShallowLinear, point: Point, args: argparse.Namespace) -> Report:
+    place = net.classify(point, tol=args.tol, n_threads=args.threads)
+    certificate = net.certify(point, tol=args.tol)
+    assert isinstance(place, ls.CriticalPoint)  # a single point, not a batch
+    report = {"name": name, **_fields(place, "escape", "hypotheses")}
+    report["certificate"] = _fields(certificate, "witness")
+    report["escape"] = None
+    if place.escape is not None:
+        report["escape"] = _fields(place.escape, "direction", "scaled_direction")
+    report["step"] = None
+    if place.kind != ls.Kind.GLOBAL_MINIMUM:
+        after = float(net.value(net.escape(point, tol=args.tol), n_threads=args.threads))
+        report["step"] = {"value": after, "decrease": place.value - after}
+    return report
+
+
+def _load_weights(path: Path, n_inputs: int, n_outputs: int) -> Point:
+    """The point (U, V) of an archive of U and V, or of W1 = V^T and W2 = U."""
+    arrays = _datasets.load_arrays(path)
+    wanted = {frozenset("UV"): ("U", "V"), frozenset(("W1", "W2")): ("W2", "W1")}.get(frozenset(arrays))
+    if wanted is None:
+        found = ", ".join(arrays) or "nothing"
+        raise DataError(
+            f"{path.name} must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1); it holds {found}"
+        )
+    outer, inner = (arrays[name] for name in wanted)
+    transposed = wanted == ("W2", "W1")
+    for name, array in zip(wanted, (outer, inner), strict=True):
+        if array.dtype.kind not in "buif":
+            raise DataError(f"{path.name}: {name} must be real numbers, got dtype {array.dtype}")
+        if not np.isfinite(array).all():
+            raise DataError(f"{path.name}: {name} contains NaN or infinity")
+    width = outer.shape[1] if outer.ndim == 2 else None
+    if outer.shape != (n_outputs, width) or width == 0:
+        raise DataError(f"{path.name}: {wanted[0]} must be (n2, n1) = ({n_outputs}, n1), got {outer.shape}")
+    expected = (width, n_inputs) if transposed else (n_inputs, width)
+    if inner.shape != expected:
+        letters = "(n1, n0)" if transposed else "(n0, n1)"
+        raise DataError(f"{path.name}: {wanted[1]} must be {letters} = {expected}, got {inner.shape}")
+    return outer, inner.T if transposed else inner
+
+
+# --- landscape analyze: the text --------------------------------------------------------------------------------------
+
+
+def _text(report: Report) -> list[str]:
+    blocks = [_data_text, _values_text, _ladder_text, _theorems_text]
+    if report["weights"] is not None:
+        blocks.append(_weights_text)
+    lines: list[str] = []
+    for block in blocks:
+        lines += [*block(report), ""]
+    return lines[:-1]
+
+
+def _entry(label: str, *parts: str) -> list[str]:
+    """A label and its text, wrapped under itself."""
+    indent = " " * _LABEL
+    lines: list[str] = []
+    for part in parts:
+        lines += textwrap.wrap(part, _WIDTH - _LABEL, break_long_words=False) or [""]
+    return [f"{label:<{_LABEL}}{lines[0]}", *(indent + line for line in lines[1:])]
+
+
+def _shorten(names: Sequence[str], limit: int = 60) -> str:
+    """As many names as fit, and how many there are when not all do."""
+    shown: list[str] = []
+    for name in names:
+        if len(", ".join([*shown, name])) > limit:
+            return ", ".join([*shown, f"... ({len(names)})"])
+        shown.append(name)
+    return ", ".join(shown)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _data_text(report: Report) -> list[str]:
+    data = report["data"]
+    n0, n1, n2 = data["n_inputs"], report["problem"]["n_hidden"], data["n_outputs"]
+    sizes = f"{_plural(data['n_samples'], 'sample')}, {_plural(n0, 'input')}, {_plural(n2, 'output')}"
+    condition = data["condition_inputs"]
+    of_what = "their second moments" if data["form"] == "moments" else "the samples (factor form)"
+    return [
+        *_entry("Data", f"{data['name']}: {sizes}" + (f"; {data['note']}" if data["note"] else "")),
+        *_entry("", "inputs: " + _shorten(data["inputs"])),
+        *([] if data["auto_encoder"] else _entry("", "targets: " + _shorten(data["targets"]))),
+        *_entry(
+            "",
+            ("centred: the network has an intercept" if data["center"] else "not centred: the network has no intercept")
+            + f"; inputs of rank {data['rank_inputs']} of {n0}, condition of {of_what} {condition:.1e}",
+        ),
+        *_entry("Problem", f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {_LOSS}: |y - U V^T x|^2"),
+    ]
+
+
+def _decimals(scale: float) -> int | None:
+    """Decimals that show seven digits of ``scale``; None where only the exponential form is readable."""
+    if scale == 0.0 or not 1e-4 <= scale < 1e7:
+        return None
+    return max(0, 6 - math.floor(math.log10(scale)))
+
+
+def _fixed(value: float, scale: float) -> str:
+    decimals = _decimals(scale)
+    return f"{value:.6e}" if decimals is None else f"{value:.{decimals}f}"
+
+
+def _small(value: float) -> str:
+    """A gap or a curvature: four digits, zero as 0."""
+    return "0" if value == 0.0 else f"{value:.4g}"
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100.0 * part / whole:.4g} %" if whole > 0.0 else "0 %"
+
+
+def _values_text(report: Report) -> list[str]:
+    values, n_hidden = report["values"], report["problem"]["n_hidden"]
+    zero, rank = values["at_zero"], values["sufficient_width"]
+    rows = [("at U = V = 0", zero)]
+    rows += [(f"minimum, width {width}", value) for width, value in values["by_width"].items()]
+    if n_hidden > rank:
+        rows.append((f"minimum, width {n_hidden}", values["minimum"]))
+    rows.append(("best linear map of any width", values["best_linear_map"]))
+    lines = [f"Values{'':<{_LABEL - 6}}{'':<32}{'value':>14}{'of the value at zero':>24}"]
+    for label, value in rows:
+        mark = "  <" if label == f"minimum, width {n_hidden}" else ""
+        lines.append(f"{'':<{_LABEL}}{label:<32}{_fixed(value, zero):>14}{_percent(value, zero):>24}{mark}")
+    if n_hidden >= rank:
+        lines += _entry("", f"Width {rank} suffices: it reaches the best linear map.")
+    return lines
+
+
+def _indices(indices: Sequence[int] | None) -> str:
+    """An index set in runs: 0-6, 8."""
+    if indices is None:
+        return "-"
+    runs: list[list[int]] = []
+    for i in sorted(indices):
+        if runs and i == runs[-1][1] + 1:
+            runs[-1][1] = i
+        else:
+            runs.append([i, i])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
+
+
+def _ladder_text(report: Report) -> list[str]:
+    ladder, zero = report["critical_values"], report["values"]["at_zero"]
+    listed, count = ladder["listed"], ladder["count"]
+    which = f"all {count}" if len(listed) == count else f"the lowest {len(listed)} of {count}"
+    rows = [("#", "value", "gap to minimum", "index set", "kind", "Morse index", "nullity")]
+    for row in listed:
+        numbers = (_fixed(row["value"], zero), _small(row["gap"]), _indices(row["indices"]), _words(row["kind"]))
+        rows.append((str(row["position"]), *numbers, _words(row["morse_index"]), _words(row["nullity"])))
+    legend = (
+        "Index set: the eigenvectors of Σ = Syx Sxx⁺ Sxy in use, 0 has the largest eigenvalue. Morse index: independent "
+        "directions that lead down. Nullity: directions that are flat to second order."
+    )
+    indent = "  "
+    return [
+        f"Critical values ({which}), {_LOSS}",
+        *(indent + line for line in _table(rows, left=(3, 4))),
+        *textwrap.wrap(legend, _WIDTH, initial_indent=indent, subsequent_indent=indent),
+    ]
+
+
+def _table(rows: Sequence[Sequence[str]], *, left: Sequence[int]) -> list[str]:
+    """Aligned columns, to the right but for those in ``left``."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (f"{cell:{'<' if i in left else '>'}{widths[i]}}" for i, cell in enumerate(row))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _theorems_text(report: Report) -> list[str]:
+    lines = ["Theorems and their hypotheses for these data"]
+    for theorem in report["theorems"]:
+        mark = "holds" if theorem["holds"] else "fails"
+        lines += _marked(f"  {mark}  ", f"{theorem['theorem']}: {theorem['conclusion']}")
+        for condition in theorem["conditions"]:
+            numbers = f" ({condition['numbers']})" if condition["numbers"] else ""
+            lines += _marked(f"         {'yes' if condition['holds'] else 'no '}  ", condition["text"] + numbers)
+    return lines
+
+
+def _marked(mark: str, text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark))
+
+
+def _weights_text(report: Report) -> list[str]:
+    weights, zero = report["weights"], report["values"]["at_zero"]
+    certificate, escape, step = weights["certificate"], weights["escape"], weights["step"]
+    share = _percent(weights["gap"], zero)
+    gap = f"{_small(weights['gap'])} above the minimum of this width, {share} of the value at zero"
+    relative, absolute, tol = (_small(weights[key]) for key in ("gradient_norm", "gradient", "tol"))
+    bound, proved = _fixed(certificate["lower_bound"], zero), _small(certificate["gap"])
+    lines = [
+        *_entry("Weights", f"{weights['name']}: {_words(weights['kind'])}", weights["reason"]),
+        *_entry(
+            "  value", f"{_fixed(weights['value'], zero)}, {gap} (rounding margin {_small(weights['gap_margin'])})"
+        ),
+        *_entry("  gradient", f"{relative} relative (critical up to {tol}), {absolute} absolute"),
+        *_entry("  rank", f"{weights['rank']} on the data, index set {_indices(weights['indices'])}"),
+        *_entry("  curvature", f"Morse index {_words(weights['morse_index'])}, nullity {_words(weights['nullity'])}"),
+        *_entry("  certificate", f"{certificate['verdict']}: no weights go below {bound}; proved gap {proved}"),
+    ]
+    if escape is not None:
+        plain, scaled = _small(escape["curvature"]), _small(escape["scaled_curvature"])
+        text = f"{escape['kind']} direction, second derivative {plain}; better scaled {scaled} ({escape['source']})"
+        lines += _entry("  way down", text)
+    if step is not None:
+        how = "minus the gradient" if escape is None else "the better scaled direction"
+        reached = f"reaches {_fixed(step['value'], zero)}, lower by {_small(step['decrease'])}"
+        lines += _entry("  one step", f"an exact line search along {how} {reached}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,691 @@
+"""The shallow linear network: reduced-rank regression, PCA, the linear auto-encoder.
+
+    R(U, V) = (1/W) sum_i w_i |y_i - U Vᵀ x_i|²        U (n2, n1), V (n0, n1); prediction X @ V @ U.T
+
+(THEORY 2, scaling A: mean of squared errors, no ½.) For all data and all widths every critical point is a global minimum
+or a strict saddle (Theorem B), so a point can be told apart completely: :meth:`ShallowLinear.classify`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _validation as check
+from ._dispatch import core
+from ._hypotheses import shallow_hypotheses
+from ._validation import FloatArray, Point
+from .curvature import HessianOperator
+from .results import (
+    Certificate,
+    CriticalPoint,
+    CriticalPointBatch,
+    CriticalValue,
+    CriticalValues,
+    EscapeDirection,
+    Hypothesis,
+    Kind,
+    Verdict,
+)
+from .risk import Covariances
+
+__all__ = ["ShallowLinear"]
+
+_KINDS = (Kind.NOT_CRITICAL, Kind.GLOBAL_MINIMUM, Kind.STRICT_SADDLE, Kind.UNDETERMINED)  # order of the C++ enum
+_REASONS = (
+    "the relative gradient exceeds ten times the tolerance",
+    "the relative gradient is above the tolerance, but within a factor ten of it",
+    "rounding errors of weights this large (or inputs this ill-conditioned) explain the whole gradient",
+    "critical, with a gap below the resolution and far below that of every saddle",
+    "critical with a gap below the resolution, but some saddle is as close: eigenvalues nearly coincide",
+    "critical, with a positive gap and a direction of negative curvature",
+    "critical with a positive gap, but no curvature is negative beyond its margin",
+)
+_WITNESSES = (None, ("swap", "THEORY 2.3 (ii): swap"), ("rank", "THEORY 2.3 (iii): rank deficiency"))
+_SYMBOLS = ("(n2, n1)", "(n0, n1)")
+
+
+class ShallowLinear:
+    """The landscape of a linear network with one hidden layer, on given second moments.
+
+    Args:
+        cov: Second moments of the data; a later ``cov.update`` does not change this landscape.
+        n_hidden: Width n1, any positive integer; the rank constraint is void from min(n0, n2) on.
+
+    Raises:
+        TypeError: If ``cov`` is no :class:`Covariances` or ``n_hidden`` no integer.
+        ValueError: If ``n_hidden`` is not positive, or ``cov`` holds no weight yet.
+
+    Example:
+        >>> import numpy as np
+        >>> cov = Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
+        >>> net = ShallowLinear(cov, n_hidden=1)
+        >>> net.minimum_value
+        3.0
+        >>> net.classify((np.zeros((2, 1)), np.zeros((2, 1)))).kind
+        <Kind.STRICT_SADDLE: 'strict_saddle'>
+
+    References:
+        Theorems A and B of THEORY 2; Baldi & Hornik (1989).
+    """
+
+    def __init__(self, cov: Covariances, n_hidden: int) -> None:
+        """Take a snapshot of the moments."""
+        if not isinstance(cov, Covariances):
+            raise TypeError(f"cov must be a Covariances, got {type(cov).__name__}")
+        self._n1 = check.as_int("n_hidden", n_hidden, minimum=1)
+        cov._positive_weight()
+        self._cov = cov._copy()
+
+    @property
+    def cov(self) -> Covariances:
+        """A copy of the second moments this landscape was built from."""
+        return self._cov._copy()
+
+    @property
+    def n_hidden(self) -> int:
+        """Width n1."""
+        return self._n1
+
+    @property
+    def n_inputs(self) -> int:
+        """n0."""
+        return self._cov.n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """n2."""
+        return self._cov.n_outputs
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Shapes of U and V: ((n2, n1), (n0, n1))."""
+        return (self.n_outputs, self._n1), (self.n_inputs, self._n1)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, n1 (n0 + n2)."""
+        return self._n1 * (self.n_inputs + self.n_outputs)
+
+    def __repr__(self) -> str:
+        """Sizes."""
+        return f"ShallowLinear(n_inputs={self.n_inputs}, n_hidden={self._n1}, n_outputs={self.n_outputs})"
+
+    # ------------------------------------------------------------------------------------------------ points
+
+    def _point(self, p: Any, name: str = "p") -> Point:
+        return check.as_point(name, p, self.shapes, _SYMBOLS)
+
+    def _single(self, p: Any, name: str = "p") -> Point:
+        point = self._point(p, name)
+        if point[0].ndim != 2:
+            raise ValueError(f"{name} must be a single point, got a batch of {len(point[0])}")
+        return point
+
+    def _pair(self, p: Any, d: Any) -> tuple[Point, Point]:
+        point, direction = self._point(p), self._point(d, "d")
+        if point[0].ndim == direction[0].ndim == 3 and len(point[0]) != len(direction[0]):
+            raise ValueError(f"d must have the batch size of p, {len(point[0])}, got {len(direction[0])}")
+        return point, direction
+
+    def pack(self, p: Any) -> FloatArray:
+        """The flat vector (N,), or (B, N) for a batch: U in C order, then V."""
+        u, v = self._point(p)
+        lead = u.shape[:-2]
+        return np.concatenate([u.reshape(*lead, -1), v.reshape(*lead, -1)], axis=-1)
+
+    def unpack(self, x: Any) -> Point:
+        """The point of a flat vector (N,), or the batch of (B, N)."""
+        flat = check.as_real("x", x)
+        if flat.ndim not in (1, 2) or flat.shape[-1] != self.size:
+            raise ValueError(f"x must be (N,) or (B, N) with N = {self.size}, got {flat.shape}")
+        flat = check.as_contiguous(flat)
+        check.check_finite("x", flat)
+        return self._unpack(flat)
+
+    def _unpack(self, flat: FloatArray) -> Point:
+        lead, first = flat.shape[:-1], self.n_outputs * self._n1
+        u, v = flat[..., :first], flat[..., first:]
+        return (
+            np.ascontiguousarray(u).reshape(*lead, *self.shapes[0]),
+            np.ascontiguousarray(v).reshape(*lead, *self.shapes[1]),
+        )
+
+    # ------------------------------------------------------------------------------------- value and derivatives
+
+    def value(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """R(U, V), the mean squared error summed over outputs.
+
+        Args:
+            p: A point (U (n2, n1), V (n0, n1)), or a batch.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A float, or (B,) for a batch. From moments its absolute error is about 1e-16 tr Syy; where the residual is
+            smaller than that, ``classify(p).gap`` keeps more digits.
+
+        Raises:
+            ValueError: For wrong shapes, NaN or infinity.
+            TypeError: For input that is not a pair of real arrays.
+        """
+        point = self._point(p)
+        values = core.shallow_value(self._cov._risk(), *point, check.as_threads(n_threads))
+        return values if point[0].ndim == 3 else float(values[0])
+
+    def gradient(self, p: Any, *, n_threads: int | None = None) -> Point:
+        """(dR/dU, dR/dV) = (2 G V, 2 Gᵀ U) with G = U Vᵀ Sxx - Syx (THEORY 2.1), shaped like ``p``.
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads; None is all of them.
+
+        Raises:
+            ValueError: As :meth:`value`.
+        """
+        gradient: Point = core.shallow_gradient(self._cov._risk(), *self._point(p), check.as_threads(n_threads))
+        return gradient
+
+    def curvature(self, p: Any, d: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """d²/dt² value(p + t d) at t = 0: the true second derivative, twice the chapter's (1.26) (THEORY (2.1)).
+
+        Args:
+            p: A point or a batch.
+            d: A direction or a batch; one p with many d, many p with one d, or pairwise.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A float, or (B,).
+
+        Raises:
+            ValueError: As :meth:`value`, and for batches of different sizes.
+        """
+        point, direction = self._pair(p, d)
+        values = core.shallow_curvature(self._cov._risk(), *point, *direction, check.as_threads(n_threads))
+        return values if 3 in (point[0].ndim, direction[0].ndim) else float(values[0])
+
+    def hvp(self, p: Any, d: Any, *, n_threads: int | None = None) -> Point:
+        """The Hessian at p times d (THEORY 10), as a point or a batch; broadcasts as :meth:`curvature`.
+
+        For many products at one point :meth:`hessian` keeps what the point alone determines.
+        """
+        point, direction = self._pair(p, d)
+        product: Point = core.shallow_hvp(self._cov._risk(), *point, *direction, check.as_threads(n_threads))
+        return product
+
+    def hessian(self, p: Any, *, n_threads: int | None = None) -> HessianOperator:
+        """The Hessian at a point as a SciPy ``LinearOperator`` (N, N) over packed parameters.
+
+        Args:
+            p: A single point.
+            n_threads: Threads of its products; None is all of them.
+
+        Returns:
+            The operator; ``.todense()`` gives the matrix for small sizes.
+        """
+        threads = check.as_threads(n_threads)
+        return HessianOperator(core.ShallowHessian(self._cov._risk(), *self._single(p), threads), self.size, threads)
+
+    def predict(self, p: Any, X: Any) -> FloatArray:
+        """X V Uᵀ, (m, n2); (B, m, n2) for a batch. With centred moments: of centred inputs, to centred outputs.
+
+        Args:
+            p: A point or a batch.
+            X: Inputs, (m, n0).
+        """
+        u, v = self._point(p)
+        x = check.as_array("X", X, f"(m, n0) = (m, {self.n_inputs})", (None, self.n_inputs))
+        return np.asarray(x @ v @ np.swapaxes(u, -1, -2))
+
+    # ----------------------------------------------------------------------------------- minimum and critical points
+
+    @property
+    def minimum_value(self) -> float:
+        """The global minimum, tr Syy - Σ_{i≤ρ} λ_i with ρ = min(n1, rank Σ) (Theorem B)."""
+        spectrum = self._cov.spectrum()
+        return spectrum.minimum_risk + float(spectrum.eigenvalues[self._n1 :].sum())
+
+    def _square(self, C: Any) -> FloatArray:
+        matrix = check.as_array("C", C, "(n1, n1)", (self._n1, self._n1))
+        if np.linalg.matrix_rank(matrix) < self._n1:
+            raise ValueError("C must be invertible")
+        return matrix
+
+    def _from_basis(self, left: FloatArray, right: FloatArray, C: Any) -> Point:
+        """(left C, right C^{-T}), or the balanced form when C is None: equal column norms of U and whitened V."""
+        if C is None:
+            return np.ascontiguousarray(left), np.ascontiguousarray(right)
+        matrix = self._square(C)
+        return left @ matrix, np.ascontiguousarray(np.linalg.solve(matrix, right.T).T)
+
+    def global_minimum(self, C: Any = None) -> Point:
+        """A global minimum: U = Q C, V = Sxx⁺ Sxy Q C^{-T} with Q the top eigenvectors of Σ (Theorem A (i), (ii)).
+
+        Args:
+            C: Invertible (n1, n1) matrix that picks one of the orbit; None picks the balanced one, UᵀU = Vᵀ V.
+
+        Returns:
+            (U, V). Hidden units beyond rank Σ are zero.
+
+        Raises:
+            ValueError: If C has the wrong shape or is singular.
+        """
+        rank = min(self._n1, self._cov.spectrum().rank)
+        if C is not None:
+            return self.critical_point(range(rank), C)
+        spectrum = self._cov.spectrum()
+        sigma = np.sqrt(spectrum.eigenvalues[:rank])
+        # Z = Q diag(σ) Nᵀ Tᵀ; its SVD P S Rᵀ gives U = P S^½, V = R S^½.
+        image = spectrum.whitening @ (spectrum.right[:, :rank] * sigma)  # n0 x rank
+        basis, upper = np.linalg.qr(image)
+        left, singular, right = np.linalg.svd(upper.T)
+        root = np.sqrt(singular)
+        u = np.zeros(self.shapes[0])
+        v = np.zeros(self.shapes[1])
+        u[:, :rank] = spectrum.left[:, :rank] @ (left * root)
+        v[:, :rank] = basis @ (right.T * root)
+        return u, v
+
+    def _indices(self, indices: Any) -> list[int]:
+        try:
+            chosen = [check.as_int("indices", i, minimum=0) for i in indices]
+        except TypeError:
+            raise TypeError(f"indices must be a sequence of integers, got {indices!r}") from None
+        spectrum = self._cov.spectrum()
+        if len(set(chosen)) != len(chosen):
+            raise ValueError(f"indices must be distinct, got {chosen}")
+        if len(chosen) > self._n1:
+            raise ValueError(f"indices must be at most n_hidden = {self._n1}, got {len(chosen)} of them")
+        if chosen and max(chosen) >= spectrum.rank:
+            raise ValueError(f"indices must be below rank(Σ) = {spectrum.rank}, got {max(chosen)}")
+        return chosen
+
+    def critical_point(self, indices: Sequence[int], C: Any = None) -> Point:
+        """The critical point that uses the eigenvectors ``indices`` of Σ: U = Q_J C, V = Sxx⁺ Sxy Q_J C^{-T}.
+
+        Args:
+            indices: Distinct 0-based indices below rank Σ, at most n1. With fewer than n1 the remaining columns of
+                (Q_J, 0) are zero before C mixes them: a rank-deficient critical point (THEORY 2.6 with N1 = N2 = 0).
+            C: Invertible (n1, n1); None is the identity.
+
+        Returns:
+            (U, V).
+
+        Raises:
+            ValueError: For repeated, negative, too many or too large indices, or a singular C.
+            TypeError: For indices that are not integers.
+        """
+        chosen = self._indices(indices)
+        spectrum = self._cov.spectrum()
+        left = np.zeros(self.shapes[0])
+        right = np.zeros(self.shapes[1])
+        left[:, : len(chosen)] = spectrum.left[:, chosen]
+        sigma = np.sqrt(spectrum.eigenvalues[chosen])
+        right[:, : len(chosen)] = spectrum.whitening @ (spectrum.right[:, chosen] * sigma)
+        return self._from_basis(left, right, C)
+
+    def random_critical_point(
+        self,
+        rank: int | None = None,
+        *,
+        indices: Sequence[int] | None = None,
+        extra: bool = True,
+        seed: int | np.random.Generator | None = None,
+    ) -> Point:
+        """A random critical point in the complete normal form of THEORY 2.6, for tests and experiments.
+
+        U = [Q_S N2] D, Vᵀ Sxx^½ = D⁻¹ [Q_Sᵀ M; N1] with Mᵀ N2 = 0, M N1ᵀ = 0, N2 N1 = 0 and D random; under singular
+        Sxx a random component of V in its kernel.
+
+        Args:
+            rank: |S|; None draws it.
+            indices: S itself, 0-based; None draws it.
+            extra: Fill N1 and N2 where the data leave room; otherwise they are zero.
+            seed: None, an int or a Generator.
+
+        Returns:
+            (U, V).
+
+        Raises:
+            ValueError: If the rank exceeds min(n1, rank Σ), or contradicts ``indices``.
+        """
+        rng = check.as_generator("seed", seed)
+        extra = check.as_bool("extra", extra)
+        spectrum = self._cov.spectrum()
+        most = min(self._n1, spectrum.rank)
+        if indices is not None:
+            chosen = self._indices(indices)
+            if rank is not None and check.as_int("rank", rank) != len(chosen):
+                raise ValueError(f"rank must be len(indices) = {len(chosen)}, got {rank}")
+        else:
+            r = int(rng.integers(0, most + 1)) if rank is None else check.as_int("rank", rank, minimum=0, maximum=most)
+            chosen = sorted(int(i) for i in rng.permutation(spectrum.rank)[:r])
+        free = self._n1 - len(chosen)
+        n2_block = np.zeros((self.n_outputs, free))
+        n1_block = np.zeros((free, spectrum.rank_x))
+        if extra and free:
+            idle_outputs = _complement(spectrum.left[:, : spectrum.rank])
+            idle_inputs = _complement(spectrum.right[:, : spectrum.rank])
+            split = int(rng.integers(0, free + 1))  # N2 uses the first `split` hidden units, N1 the others: N2 N1 = 0
+            n2_block[:, :split] = idle_outputs @ rng.standard_normal((idle_outputs.shape[1], split))
+            n1_block[split:] = rng.standard_normal((free - split, idle_inputs.shape[1])) @ idle_inputs.T
+        mixing = _random_invertible(rng, self._n1)
+        sigma = np.sqrt(spectrum.eigenvalues[chosen])
+        u = np.concatenate([spectrum.left[:, chosen], n2_block], axis=1) @ mixing
+        whitened = np.concatenate([(spectrum.right[:, chosen] * sigma).T, n1_block], axis=0)
+        v = spectrum.whitening @ np.linalg.solve(mixing, whitened).T
+        if spectrum.rank_x < self.n_inputs:
+            kernel = _complement(np.linalg.qr(spectrum.colouring)[0])
+            v += kernel @ rng.standard_normal((kernel.shape[1], self._n1))
+        return u, np.ascontiguousarray(v)
+
+    def iter_critical_values(self) -> Iterator[CriticalValue]:
+        """All critical values in ascending order, one index set at a time, found lazily (Theorem A, THEORY 2.6).
+
+        There are Σ_{r≤ρ} C(rank Σ, r) index sets; only those asked for are visited. Under repeated eigenvalues each
+        index set stands for a whole family of subspaces.
+        """
+        spectrum = self._cov.spectrum()
+        lam = spectrum.eigenvalues[: spectrum.rank]
+        total_rank, free_inputs = spectrum.rank, spectrum.rank_x
+        tie = 8.0 * spectrum.rounding * math.sqrt(spectrum.total) * math.sqrt(lam[0] if total_rank else 0.0)
+        minimum = self.minimum_value
+        for explained, chosen in _subsets_descending(lam, min(self._n1, total_rank)):
+            inside = lam[list(chosen)]
+            outside = np.delete(lam, list(chosen))
+            difference = outside[:, None] - inside[None, :]
+            above, equal = int((difference > tie).sum()), int((np.abs(difference) <= tie).sum())
+            r, missed = len(chosen), total_rank - len(chosen)
+            idle = self._n1 - r
+            index = above + idle * missed
+            positive = 2 * (difference.size - above - equal) + equal + above + r * r + idle * missed
+            positive += r * ((free_inputs - total_rank) + (self.n_outputs - total_rank))
+            value = spectrum.minimum_risk + float(lam.sum() - explained) + float(spectrum.eigenvalues[total_rank:].sum())
+            gap = max(0.0, value - minimum)
+            best = gap <= max(tie * max(r, 1), 1e-15 * spectrum.total)
+            kind = Kind.STRICT_SADDLE if index else Kind.GLOBAL_MINIMUM
+            if best != (index == 0):  # eigenvalues so close that value and index disagree
+                kind = Kind.UNDETERMINED
+            yield CriticalValue(chosen, value, gap, kind, index, self.size - index - positive)
+
+    def critical_values(self, max_count: int = 20) -> CriticalValues:
+        """The bottom of the ladder of critical values, ascending; ``print`` it for a table.
+
+        Args:
+            max_count: How many rungs at most; no more than these are enumerated.
+        """
+        count = check.as_int("max_count", max_count, minimum=0)
+        return CriticalValues(itertools.islice(self.iter_critical_values(), count))
+
+    # ------------------------------------------------------------------------------------------------ verdicts
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """The theorems on this landscape: which hypotheses hold for this data and width, with the numbers."""
+        return shallow_hypotheses(self._cov.spectrum(), self.n_inputs, self._n1, self.n_outputs)
+
+    @property
+    def eigen_gap(self) -> float:
+        """(λ_n1 - λ_{n1+1}) / λ_1 (1-based; λ = 0 beyond the last): it bounds how strict swap saddles are."""
+        lam = np.append(self._cov.spectrum().eigenvalues, [0.0, 0.0])
+        at = min(self._n1, len(lam) - 1)
+        return float((lam[at - 1] - lam[at]) / lam[0]) if lam[0] > 0.0 else 0.0
+
+    def _classify(self, p: Point, tol: float, threads: int) -> CriticalPoint | CriticalPointBatch:
+        table = core.shallow_classify(self._cov._spectral(), *p, tol, threads)
+        kinds = [_KINDS[int(code)] for code in table["kind"]]
+        if p[0].ndim == 3:
+            names = ("value", "gap", "gap_margin", "gradient_norm", "gradient", "rank", "rank_margin", "deficit")
+            more = ("morse_index", "nullity", "rayleigh_quotient", "resolution")
+            columns = {name: table[name] for name in names + more}
+            return CriticalPointBatch(kind=np.array(kinds, dtype=object), tol=tol, _land=self, _points=p, **columns)
+        row = {name: column[0].item() for name, column in table.items() if isinstance(column, np.ndarray)}
+        escape = None
+        if "direction" in table:
+            kind, source = _WITNESSES[row["witness"]]  # type: ignore[misc]
+            escape = EscapeDirection(
+                table["direction"],
+                row["curvature"],
+                table["scaled_direction"],
+                row["scaled_curvature"],
+                row["rayleigh_quotient"],
+                kind,
+                source,
+            )
+        indices = table["indices"]
+        return CriticalPoint(
+            kind=kinds[0],
+            value=row["value"],
+            gap=row["gap"],
+            gap_margin=row["gap_margin"],
+            gradient_norm=row["gradient_norm"],
+            gradient=row["gradient"],
+            rank=row["rank"],
+            rank_margin=row["rank_margin"],
+            deficit=row["deficit"],
+            indices=None if indices is None else tuple(indices),
+            eigen_gap=self.eigen_gap,
+            morse_index=row["morse_index"] if row["morse_index"] >= 0 else None,
+            nullity=row["nullity"] if row["nullity"] >= 0 else None,
+            escape=escape,
+            hypotheses=self.hypotheses,
+            resolution=row["resolution"],
+            reason=_REASONS[row["reason"]],
+            tol=tol,
+        )
+
+    def classify(
+        self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None
+    ) -> CriticalPoint | CriticalPointBatch:
+        """What the point is: global minimum, strict saddle, not critical, or too close to call.
+
+        Critical means: relative gradient norm (see :class:`CriticalPoint`) at most ``tol``. A critical point is a global
+        minimum if its gap is below the resolution at the point while every saddle's is far above; a strict saddle if an
+        explicit direction has negative curvature beyond its margin, evaluated at the point itself; otherwise it is
+        undetermined, and ``reason`` says why.
+
+        Args:
+            p: A point or a batch.
+            tol: Relative gradient norm below which a point counts as critical; up to ten times that is undetermined.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A :class:`CriticalPoint`, or a :class:`CriticalPointBatch` for a batch.
+
+        Raises:
+            ValueError: For wrong shapes, NaN or infinity, or a tolerance that is not positive.
+
+        References:
+            Theorems A and B, THEORY 2.3-2.7 and 12b.3, 12b.7.
+        """
+        return self._classify(self._point(p), check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
+
+    def escape_direction(self, p: Any, *, tol: float = 1e-8) -> EscapeDirection:
+        """The witness of a strict saddle (THEORY 2.3).
+
+        Raises:
+            ValueError: If the point is not a strict saddle: at a global minimum there is none, elsewhere the negative
+                gradient leads down (which is what :meth:`escape` follows).
+        """
+        point = self._classify(self._single(p), check.as_float("tol", tol, positive=True), check.as_threads(None))
+        assert isinstance(point, CriticalPoint)
+        if point.escape is None or point.kind is not Kind.STRICT_SADDLE:
+            raise ValueError(f"no escape direction: the point is {point.kind} ({point.reason})")
+        return point.escape
+
+    def escape(self, p: Any, *, tol: float = 1e-8) -> Point:
+        """One step down: along the better-scaled escape direction at a saddle, else along the negative gradient.
+
+        The value along a line is a quartic; the step goes to its lowest point, so the value never increases.
+
+        Args:
+            p: A single point.
+            tol: As in :meth:`classify`.
+
+        Returns:
+            The new point; ``p`` itself at a global minimum or where no direction is known.
+        """
+        point = self._single(p)
+        found = self._classify(point, check.as_float("tol", tol, positive=True), check.as_threads(None))
+        assert isinstance(found, CriticalPoint)
+        if found.kind is Kind.GLOBAL_MINIMUM:
+            return point
+        candidates = [self.gradient(point)]
+        if found.escape is not None:
+            candidates = [found.escape.scaled_direction, found.escape.direction]
+        for direction in candidates:
+            step = _lowest_point(self._slice_coefficients(point, direction, None)[:, 0])
+            moved = (point[0] + step * direction[0], point[1] + step * direction[1])
+            if step != 0.0 and float(self.value(moved)) < float(self.value(point)):
+                return moved
+        return point
+
+    def certify(self, p: Any, *, tol: float = 1e-8) -> Certificate | list[Certificate]:
+        """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
+
+        The lower bound is the global minimum (Theorem B) minus a rounding margin: of the spectral decomposition,
+        amplified by the condition of the inputs, and of the value itself. Directions of X that are zero to working
+        precision are taken as exactly zero, as the objective itself does.
+
+        Args:
+            p: A point or a batch.
+            tol: GLOBAL means a proved gap of at most tol times the value at zero parameters.
+
+        Returns:
+            A :class:`Certificate`, or a list of them.
+        """
+        point = self._point(p)
+        tol = check.as_float("tol", tol, positive=True)
+        if point[0].ndim == 3:
+            return [self._certify((u, v), tol) for u, v in zip(*point, strict=True)]
+        return self._certify(point, tol)
+
+    def _certify(self, point: Point, tol: float) -> Certificate:
+        spectrum = self._cov.spectrum()
+        found = self._classify(point, 1e-8, check.as_threads(None))
+        assert isinstance(found, CriticalPoint)
+        value = float(self.value(point))
+        scale = spectrum.total
+        # Σλ of k values, each with error 2σ · rounding √total; the value's terms at their own magnitudes.
+        sigma_sum = float(np.sqrt(spectrum.eigenvalues).sum())
+        bound_margin = 4.0 * spectrum.rounding * math.sqrt(scale) * (sigma_sum + math.sqrt(scale) * spectrum.rounding)
+        margin = bound_margin + found.gap_margin + self._value_margin(point)
+        exact = self.minimum_value
+        lower = min(value, max(0.0, exact - margin))
+        gap = value - lower
+        threshold = tol * scale
+        witness = None
+        if gap <= threshold:
+            verdict, reason = Verdict.GLOBAL, "the proved gap is within the tolerance"
+        elif value - exact - margin > threshold:
+            verdict, reason = Verdict.NOT_GLOBAL, "the global minimum is lower by more than the tolerance"
+            if found.escape is not None:
+                witness = found.escape.scaled_direction
+            else:
+                slope = self.gradient(point)
+                witness = (-slope[0], -slope[1])
+        elif margin > threshold:
+            verdict = Verdict.UNDECIDED
+            reason = (
+                f"the rounding margin exceeds the tolerance (condition of the inputs {spectrum.condition:.1e}"
+                + (", in moment form: build the moments with method='factor'" if self._cov.form == "moments" else "")
+                + ")"
+            )
+        else:
+            verdict, reason = Verdict.UNDECIDED, "the gap is too close to the tolerance for the rounding margin"
+        return Certificate(
+            value=value,
+            lower_bound=lower,
+            gap=gap,
+            relative_gap=gap / value if value > 0.0 else 0.0,
+            margin=margin,
+            method="closed-form",
+            guarantee="deterministic",
+            stationarity=found.gradient_norm,
+            witness=witness,
+            tol=tol,
+            scale=scale,
+            verdict=verdict,
+            reason=reason,
+        )
+
+    def _value_margin(self, point: Point) -> float:
+        """Rounding margin of ``value``: unit roundoff times the sizes of the terms it sums (THEORY 1)."""
+        spectrum = self._cov.spectrum()
+        u, v = point
+        # |Z Sxx^½| <= |U| |Vᵀ B|; the terms are total, 2 <Syx, Z>, |Z Sxx^½|², over inner products of length n0.
+        reach = float(np.linalg.norm(u) * np.linalg.norm(v.T @ spectrum.colouring))
+        terms = (math.sqrt(spectrum.total) + reach) ** 2
+        return 8.0 * 2.0**-53 * math.sqrt(self.n_inputs + self.n_outputs + self._n1) * terms
+
+    def _slice_coefficients(self, p: Point, d1: Point, d2: Point | None) -> FloatArray:
+        """Coefficients c_ij of s^i t^j of value(p + s d1 + t d2), (5, 5) or (5, 1)."""
+        return np.asarray(core.shallow_slice(self._cov._risk(), *p, *d1, d2, check.as_threads(None)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The moments and the width."""
+        return {"cov": self._cov, "n_hidden": self._n1}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore."""
+        self._cov, self._n1 = state["cov"], state["n_hidden"]
+
+
+def _complement(basis: FloatArray) -> FloatArray:
+    """An orthonormal basis of the orthogonal complement of orthonormal columns."""
+    rows, columns = basis.shape
+    if columns == 0:
+        return np.eye(rows)
+    full = np.linalg.qr(basis, mode="complete")[0]
+    return np.ascontiguousarray(full[:, columns:])
+
+
+def _random_invertible(rng: np.random.Generator, n: int) -> FloatArray:
+    """Orthogonal times diagonal times orthogonal, condition at most 4."""
+    left = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    right = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    return np.asarray((left * rng.uniform(0.5, 2.0, n)) @ right)
+
+
+def _subsets_descending(lam: FloatArray, largest: int) -> Iterator[tuple[float, tuple[int, ...]]]:
+    """Index sets of size at most ``largest`` in descending order of Σ λ (λ positive, descending).
+
+    Within one size every set but the first has exactly one parent: move the lowest index that can still move up by one
+    position after the set was filled from the top. A heap over all sizes merges them.
+    """
+    n = len(lam)
+
+    def entry(chosen: tuple[int, ...]) -> tuple[float, int, tuple[int, ...]]:
+        return -float(lam[list(chosen)].sum()), -len(chosen), chosen
+
+    heap = [entry(tuple(range(size))) for size in range(largest + 1)]
+    heapq.heapify(heap)
+    while heap:
+        negative, _, chosen = heapq.heappop(heap)
+        yield -negative, chosen
+        # Children: raise one index i -> i + 1 where every smaller member is still at its starting position.
+        for position, index in enumerate(chosen):
+            following = chosen[position + 1] if position + 1 < len(chosen) else n
+            if index + 1 < following:
+                heapq.heappush(heap, entry((*chosen[:position], index + 1, *chosen[position + 1 :])))
+            if index != position:
+                break
+
+
+def _lowest_point(coefficients: npt.NDArray[np.float64]) -> float:
+    """The minimiser over the real line of a quartic that is bounded below; 0 for a constant."""
+    derivative = np.polynomial.polynomial.polyder(coefficients)
+    trimmed = np.trim_zeros(derivative, "b")
+    if len(trimmed) < 2:
+        return 0.0
+    roots = np.polynomial.polynomial.polyroots(trimmed)
+    real = roots.real[np.abs(roots.imag) <= 1e-6 * (1.0 + np.abs(roots.real))]
+    if not len(real):
+        return 0.0
+    values = np.polynomial.polynomial.polyval(real, coefficients)
+    return float(real[int(np.argmin(values))])

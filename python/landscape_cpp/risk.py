@@ -1,0 +1,643 @@
+"""Second moments of data: all that the squared risk of a linear map depends on.
+
+    R(Z) = (1/W) sum_i w_i |y_i - Z x_i|² = tr(Syy - 2 Syx Zᵀ + Z Sxx Zᵀ),    W = sum_i w_i
+
+with Sxx (n0, n0), Sxy (n0, n2), Syy (n2, n2) the (weighted) second moments, not centred unless asked for
+(THEORY 1, scaling A: mean of squared errors, no ½). Rows are samples: X (m, n0), Y (m, n2).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _validation as check
+from ._dispatch import core
+from ._validation import FloatArray
+
+__all__ = ["Covariances", "SpectralData"]
+
+_METHODS = ("auto", "moments", "factor")
+
+# Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the moment form then
+# carries relative errors of about 1e-16 / 1e-8, the size of the default tolerance of a verdict.
+_ILL_CONDITIONED = 1e-8
+
+_BLOCK_BYTES = 32 * 2**20  # converted at a time when the input is not C-ordered float64
+
+
+@dataclass(frozen=True)
+class SpectralData:
+    """The linear risk in whitened coordinates, from which the whole shallow landscape is read (THEORY 1, [S11]).
+
+    With T whitening the inputs, ``R(U Vᵀ) = minimum_risk + |U (Vᵀ B) - M|²`` and ``M = left @ diag(σ) @ right.T``;
+    the eigenvalues of Σ = Syx Sxx⁺ Sxy are λ = σ².
+
+    Attributes:
+        eigenvalues: λ, (k,), descending, k = min(n2, rank_x).
+        left: Eigenvectors q of Σ, (n2, k).
+        right: Right singular vectors of M, (rank_x, k).
+        whitening: T, (n0, rank_x), with Tᵀ Sxx T = I and range T = range Sxx.
+        colouring: B = Sxx T, (n0, rank_x).
+        cross: M = Syx T, (n2, rank_x).
+        rank: Rank of Σ: singular values σ above the rounding level.
+        rank_x: Rank of Sxx, decided after scaling every input to unit second moment.
+        condition: Condition of the scaled inputs on their range (of X in factor form, of Sxx in moment form).
+        dropped: Largest relative singular direction of the scaled inputs that was taken as zero.
+        total: tr Syy, the risk at zero.
+        minimum_risk: Smallest risk of any linear map, tr Syy - Σλ.
+        rounding: |error of σ| ≤ rounding · √total.
+    """
+
+    eigenvalues: FloatArray
+    left: FloatArray
+    right: FloatArray
+    whitening: FloatArray
+    colouring: FloatArray
+    cross: FloatArray
+    rank: int
+    rank_x: int
+    condition: float
+    dropped: float
+    total: float
+    minimum_risk: float
+    rounding: float
+
+    def __repr__(self) -> str:
+        """Name what a person looks at first."""
+        shown = ", ".join(f"{value:.6g}" for value in self.eigenvalues[:6])
+        more = ", ..." if len(self.eigenvalues) > 6 else ""
+        return (
+            f"SpectralData(rank={self.rank}, rank_x={self.rank_x}, condition={self.condition:.3g}, "
+            f"total={self.total:.6g}, minimum_risk={self.minimum_risk:.6g}, eigenvalues=[{shown}{more}])"
+        )
+
+
+def _rows(name: str, value: Any, *, vector_ok: bool) -> npt.NDArray[Any]:
+    """A 2-D real array (m, n); a vector is one column where that is unambiguous. Not converted yet."""
+    array = check.as_real(name, value)
+    symbol = "(m, n0)" if name == "X" else "(m, n2)"
+    if array.ndim == 1 and vector_ok:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be 2-D {symbol}, got {array.ndim}-D of shape {array.shape}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} has no columns: shape {array.shape}")
+    if array.shape[0] == 0:
+        raise ValueError(f"{name} has no rows: shape {array.shape}")
+    return array
+
+
+def _weights(value: Any, m: int) -> FloatArray:
+    if value is None:
+        return np.empty(0)
+    weights = check.as_array("sample_weight", value, "(m,)", (m,))
+    if (weights < 0.0).any():
+        where = int(np.argmax(weights < 0.0))
+        raise ValueError(f"sample_weight must be non-negative, got {weights[where]} at [{where}]")
+    if not weights.sum() < np.inf:
+        raise ValueError("sample_weight is too large: its sum overflows")
+    return weights
+
+
+class Covariances:
+    """Second moments of (x, y), from data, from a stream, or given (the population risk).
+
+    Two forms hold the same information. *Moments* keep Sxx, Sxy, Syy: constant memory, the fastest. A *factor* keeps a
+    matrix F (k, n0 + n2), k ≤ n0 + n2, with FᵀF = [[Sxx, Sxy], [Syx, Syy]]: the data itself while m is small, an
+    R factor later; nothing is squared, so ill-conditioned inputs keep their digits (THEORY 1, 12b.12).
+
+    Args:
+        xx: Sxx, (n0, n0).
+        xy: Sxy, (n0, n2).
+        yy: Syy, (n2, n2).
+        tol: Relative violation of symmetry and positive semidefiniteness that is still taken for rounding.
+
+    Raises:
+        ValueError: If no data can have these moments: a matrix is not symmetric, the joint matrix is not positive
+            semidefinite, or range(Sxy) is not within range(Sxx) (the risk would be unbounded below; THEORY 1).
+
+    Example:
+        >>> import numpy as np
+        >>> import landscape_cpp as ls
+        >>> cov = ls.Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
+        >>> cov.spectrum().eigenvalues
+        array([4., 1.])
+        >>> cov.spectrum().minimum_risk
+        2.0
+    """
+
+    def __init__(self, *, xx: Any, xy: Any, yy: Any, tol: float = 1e-12) -> None:
+        """Check the moments and keep them."""
+        xx = check.as_array("xx", xx, "(n0, n0)", (None, None))
+        n0 = xx.shape[0]
+        xx = check.as_array("xx", xx, "(n0, n0)", (n0, n0))
+        xy = check.as_array("xy", xy, "(n0, n2)", (n0, None))
+        n2 = xy.shape[1]
+        yy = check.as_array("yy", yy, "(n2, n2)", (n2, n2))
+        if n0 == 0 or n2 == 0:
+            raise ValueError(f"moments must not be empty, got n0 = {n0}, n2 = {n2}")
+        _check_moments(xx, xy, yy, check.as_float("tol", tol, positive=True))
+        self._start(n0, n2, same=False, center=False, method="moments", form="moments")
+        self._sums = ((xx + xx.T) / 2, xy.copy(), (yy + yy.T) / 2)
+        self._weight = 1.0
+        self._n_samples: int | None = None
+
+    def _start(self, n0: int, n2: int, *, same: bool, center: bool, method: str, form: str) -> None:
+        self._n0, self._n2, self._same = n0, n2, same
+        self._center, self._method, self._form = center, method, form
+        columns = 0 if same else n2  # of the second block: none when Y = X
+        self._sums = (
+            (np.zeros((n0, n0)), np.zeros((n0, columns)), np.zeros((columns, columns)))
+            if form == "moments"
+            else (np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0)))
+        )
+        self._factor = np.zeros((0, n0 + columns))
+        self._weight = 0.0
+        self._means = (np.zeros(n0), np.zeros(columns))
+        self._n_samples = 0
+        self._cache: dict[str, Any] = {}
+
+    @classmethod
+    def _empty(cls, n0: int, n2: int, *, same: bool, center: bool, method: str, form: str) -> Covariances:
+        self = cls.__new__(cls)
+        self._start(n0, n2, same=same, center=center, method=method, form=form)
+        return self
+
+    @classmethod
+    def from_data(
+        cls,
+        X: Any,
+        Y: Any = None,
+        *,
+        center: bool = False,
+        sample_weight: Any = None,
+        method: str = "auto",
+        n_threads: int | None = None,
+    ) -> Covariances:
+        """Second moments of data, in one pass; C-ordered float64 arrays and memory maps are read in place.
+
+        Args:
+            X: Inputs, (m, n0).
+            Y: Targets, (m, n2) or (m,); None means Y = X (PCA, the linear auto-encoder).
+            center: Subtract the (weighted) means.
+            sample_weight: Non-negative weights, (m,); zeros are allowed.
+            method: ``"moments"``, ``"factor"``, or ``"auto"``: a factor if n0 > m or if the scaled Sxx turns out to be
+                ill-conditioned (reciprocal condition below 1e-8), moments otherwise.
+            n_threads: Threads; None is all of them. Large products then follow the BLAS of SciPy, with 1 Eigen's.
+
+        Returns:
+            The moments; ``update`` adds more data.
+
+        Raises:
+            ValueError: For wrong shapes, no rows or columns, NaN or infinity, weights that are negative or sum to zero.
+            TypeError: For input that is not an array of real numbers.
+
+        Example:
+            >>> import numpy as np
+            >>> Covariances.from_data(np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]])).xy
+            array([[7.]])
+        """
+        center = check.as_bool("center", center)
+        method = check.as_choice("method", method, _METHODS)
+        threads = check.as_threads(n_threads)
+        x, y, weights = _check_data(X, Y, sample_weight)
+        if weights.size and not weights.sum() > 0.0:
+            raise ValueError("sample_weight sums to zero")
+        same = y is None
+        n0, n2 = x.shape[1], x.shape[1] if y is None else y.shape[1]
+        form = "factor" if method == "factor" or (method == "auto" and n0 > x.shape[0]) else "moments"
+        result = cls._empty(n0, n2, same=same, center=center, method=method, form=form)
+        result._absorb(x, y, weights, threads)
+        if method == "auto" and form == "moments" and core.equilibrated_rcond(result._sums[0]) < _ILL_CONDITIONED:
+            result = cls._empty(n0, n2, same=same, center=center, method="factor", form="factor")
+            result._absorb(x, y, weights, threads)
+        return result
+
+    @classmethod
+    def from_chunks(
+        cls, chunks: Iterable[Any], *, center: bool = False, method: str = "auto", n_threads: int | None = None
+    ) -> Covariances:
+        """Second moments of a stream, in constant memory.
+
+        Args:
+            chunks: Yields (X, Y), (X, Y, sample_weight) or X alone (Y = X), each as in :meth:`from_data`.
+            center: Subtract the means over the whole stream.
+            method: As in :meth:`from_data`; a stream cannot be read twice, so ``"auto"`` cannot go back for a factor
+                when the inputs turn out to be ill-conditioned. Ask for ``"factor"`` if they may be.
+            n_threads: As in :meth:`from_data`.
+
+        Raises:
+            ValueError: As :meth:`from_data`, and if there is no chunk.
+        """
+        center = check.as_bool("center", center)
+        method = check.as_choice("method", method, _METHODS)
+        result: Covariances | None = None
+        for x, y, weights in _chunks(chunks):
+            if result is None:
+                rows, inputs, targets = _check_data(x, y, weights)[0], None, None
+                inputs = rows.shape[1]
+                targets = inputs if y is None else _rows("Y", y, vector_ok=True).shape[1]
+                few = method == "auto" and inputs > rows.shape[0]
+                form = "factor" if method == "factor" or few else "moments"
+                result = cls._empty(inputs, targets, same=y is None, center=center, method=method, form=form)
+            result.update(x, y, sample_weight=weights, n_threads=n_threads)
+        if result is None:
+            raise ValueError("chunks is empty")
+        if not result._weight > 0.0:
+            raise ValueError("sample_weight sums to zero")
+        return result
+
+    def update(self, X: Any, Y: Any = None, *, sample_weight: Any = None, n_threads: int | None = None) -> Covariances:
+        """Add rows, in place; the result equals :meth:`from_data` on all rows to rounding. Returns ``self``.
+
+        Landscapes built before keep the moments they were built from. On an error nothing is changed.
+
+        Args:
+            X: Inputs, (m, n0).
+            Y: Targets, (m, n2) or (m,); None exactly if the moments were made with Y = X.
+            sample_weight: Non-negative weights, (m,).
+            n_threads: As in :meth:`from_data`.
+
+        Raises:
+            ValueError: As :meth:`from_data`, for shapes that do not match, and for population moments.
+        """
+        if self._n_samples is None:
+            raise ValueError("population moments have no sample count and cannot be updated")
+        threads = check.as_threads(n_threads)
+        x, y, weights = _check_data(X, Y, sample_weight)
+        if (y is None) != self._same:
+            raise ValueError(
+                "Y must be None: these moments were made with Y = X"
+                if self._same
+                else f"Y must be (m, n2) = (m, {self._n2}), got None"
+            )
+        if x.shape[1] != self._n0:
+            raise ValueError(f"X must be (m, n0) = (m, {self._n0}), got {x.shape}")
+        if y is not None and y.shape[1] != self._n2:
+            raise ValueError(f"Y must be (m, n2) = (m, {self._n2}), got {y.shape}")
+        part = self._empty(
+            self._n0, self._n2, same=self._same, center=self._center, method=self._method, form=self._form
+        )
+        part._absorb(x, y, weights, threads)
+        self._add(part, threads)
+        # A stream that began with few rows: beyond twice the compressed size moments are the cheaper form.
+        width = self._factor.shape[1]
+        if self._form == "factor" and self._method == "auto" and self._n_samples >= 2 * width:
+            self._leave_factor()
+        return self
+
+    def merge(self, other: Covariances) -> Covariances:
+        """The moments of both data sets together, as a new object (a map-reduce over workers, for example).
+
+        Args:
+            other: Moments of other rows, with the same columns and the same ``center``.
+
+        Raises:
+            ValueError: If shapes or centring differ or one of them is a population.
+            TypeError: If ``other`` is not a ``Covariances``.
+        """
+        if not isinstance(other, Covariances):
+            raise TypeError(f"other must be a Covariances, got {type(other).__name__}")
+        if self._n_samples is None or other._n_samples is None:
+            raise ValueError("population moments have no sample count and cannot be merged")
+        mine, theirs = (self._n0, self._n2, self._same), (other._n0, other._n2, other._same)
+        if mine != theirs:
+            raise ValueError(f"other must have (n0, n2, Y = X) = {mine}, got {theirs}")
+        if self._center != other._center:
+            raise ValueError(f"other must have center={self._center}, got center={other._center}")
+        result, added = self._copy(), other._copy()
+        if result._form != added._form:
+            (result if result._form == "factor" else added)._leave_factor()
+        result._add(added, check.as_threads(None))
+        return result
+
+    def _absorb(self, x: npt.NDArray[Any], y: npt.NDArray[Any] | None, weights: FloatArray, threads: int) -> None:
+        """Accumulate checked rows block by block, then check that the result is finite."""
+        m = x.shape[0]
+        arrays = [x] if y is None else [x, y]
+        in_place = all(a.dtype == np.float64 and a.flags.c_contiguous for a in arrays)
+        row_bytes = 8 * sum(a.shape[1] for a in arrays)
+        step = m if in_place else max(1, _BLOCK_BYTES // row_bytes)
+        for first in range(0, m, step):
+            block_x = check.as_contiguous(x[first : first + step])
+            block_y = np.empty((len(block_x), 0)) if y is None else check.as_contiguous(y[first : first + step])
+            block_w = weights[first : first + step]
+            if self._form == "moments":
+                self._weight, *means = core.accumulate_moments(
+                    block_x, block_y, block_w, self._center, *self._sums, self._weight, *self._means, threads
+                )
+            else:
+                self._factor, (self._weight, *means) = core.accumulate_factor(
+                    self._factor, block_x, block_y, block_w, self._center, self._weight, *self._means, threads
+                )
+            self._means = (means[0], means[1])
+        self._n_samples = m
+        # NaN and infinity propagate into these, so the data need no second pass unless something is wrong.
+        if self._form == "moments":
+            witnesses = [self._sums[0].diagonal(), self._sums[1], self._sums[2].diagonal()]
+        else:
+            witnesses = [np.einsum("ij,ij->j", self._factor, self._factor)]
+        if not all(np.isfinite(witness).all() for witness in witnesses):
+            for name, array in zip("XY", arrays, strict=False):
+                for first in range(0, m, 65536):
+                    _check_block_finite(name, array[first : first + 65536], first)
+            raise ValueError("X or Y is too large: second moments overflow; rescale the data")
+
+    def _add(self, other: Covariances, threads: int) -> None:
+        """Merge the sums of ``other``, of the same form, into these."""
+        if self._form == "moments":
+            self._weight, *means = core.merge_moments(
+                *other._sums, other._weight, *other._means, self._center, *self._sums, self._weight, *self._means
+            )
+        else:
+            self._factor, (self._weight, *means) = core.merge_factors(
+                self._factor, other._factor, self._center, self._weight, *self._means, other._weight, *other._means, threads
+            )
+        self._means = (means[0], means[1])
+        self._n_samples = (self._n_samples or 0) + (other._n_samples or 0)
+        self._cache = {}
+
+    def _leave_factor(self) -> None:
+        x, y = self._factor[:, : self._n0], self._factor[:, self._n0 :]
+        self._sums = (x.T @ x, x.T @ y, y.T @ y)
+        self._factor = np.zeros((0, self._factor.shape[1]))
+        self._form = "moments"
+        self._cache = {}
+
+    def _copy(self) -> Covariances:
+        result = self.__class__.__new__(self.__class__)
+        result.__dict__.update(self.__getstate__())
+        result._sums = (self._sums[0].copy(), self._sums[1].copy(), self._sums[2].copy())
+        result._factor = self._factor.copy()
+        result._cache = {}
+        return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the cache, whose compiled part does not pickle."""
+        return {name: value for name, value in self.__dict__.items() if name != "_cache"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore with an empty cache."""
+        self.__dict__.update(state)
+        self._cache = {}
+
+    @property
+    def n_inputs(self) -> int:
+        """n0."""
+        return self._n0
+
+    @property
+    def n_outputs(self) -> int:
+        """n2."""
+        return self._n2
+
+    @property
+    def n_samples(self) -> int | None:
+        """Rows seen (those of weight zero too); None for a population."""
+        return self._n_samples
+
+    @property
+    def weight(self) -> float:
+        """Sum of the sample weights; 1 for a population."""
+        return float(self._weight)
+
+    @property
+    def center(self) -> bool:
+        """Whether the means were subtracted."""
+        return self._center
+
+    @property
+    def form(self) -> str:
+        """``"moments"`` or ``"factor"``."""
+        return self._form
+
+    @property
+    def mean_x(self) -> FloatArray | None:
+        """The mean that was subtracted from X, (n0,); None unless ``center``."""
+        return _frozen(self._means[0].copy()) if self._center else None
+
+    @property
+    def mean_y(self) -> FloatArray | None:
+        """The mean that was subtracted from Y, (n2,); None unless ``center``."""
+        return _frozen(self._means[0 if self._same else 1].copy()) if self._center else None
+
+    @property
+    def xx(self) -> FloatArray:
+        """Sxx, (n0, n0), read-only."""
+        return self._moment("xx")
+
+    @property
+    def xy(self) -> FloatArray:
+        """Sxy, (n0, n2), read-only."""
+        return self._moment("xy")
+
+    @property
+    def yx(self) -> FloatArray:
+        """Syx = Sxyᵀ, (n2, n0), read-only."""
+        return self._moment("xy").T
+
+    @property
+    def yy(self) -> FloatArray:
+        """Syy, (n2, n2), read-only."""
+        return self._moment("yy")
+
+    @property
+    def factor(self) -> tuple[FloatArray, FloatArray] | None:
+        """(Fx, Fy), (k, n0) and (k, n2), with Sxx = FxᵀFx, Sxy = FxᵀFy, Syy = FyᵀFy; None in moment form."""
+        if self._form != "factor":
+            return None
+        if "factor" not in self._cache:
+            scaled = self._factor / np.sqrt(self._positive_weight())
+            x = _frozen(np.ascontiguousarray(scaled[:, : self._n0]))
+            y = x if self._same else _frozen(np.ascontiguousarray(scaled[:, self._n0 :]))
+            self._cache["factor"] = (x, y)
+        pair: tuple[FloatArray, FloatArray] = self._cache["factor"]
+        return pair
+
+    def _positive_weight(self) -> float:
+        if not self._weight > 0.0:
+            raise ValueError("these moments hold no weight yet: the sample weights sum to zero")
+        return float(self._weight)
+
+    def _moment(self, which: str) -> FloatArray:
+        if self._same:
+            which = "xx"
+        if which not in self._cache:
+            if (pair := self.factor) is not None:
+                left = pair[0] if which[0] == "x" else pair[1]
+                right = pair[0] if which[1] == "x" else pair[1]
+                value = left.T @ right
+            else:
+                value = self._sums[("xx", "xy", "yy").index(which)] / self._positive_weight()
+                if which != "xy":
+                    value = np.tril(value) + np.tril(value, -1).T
+            self._cache[which] = _frozen(np.ascontiguousarray(value))
+        array: FloatArray = self._cache[which]
+        return array
+
+    @property
+    def total(self) -> float:
+        """tr Syy: the risk at zero parameters."""
+        if (pair := self.factor) is not None:
+            return float(np.vdot(pair[1], pair[1]))
+        return float(np.trace(self.yy))
+
+    def spectrum(self) -> SpectralData:
+        """Whitened spectral data: the eigenvalues λ of Σ = Syx Sxx⁺ Sxy and the bases that belong to them.
+
+        From a factor: SVD of X, then of M = Yᵀ P (THEORY 1, [S11]), so the condition of X enters once; from moments:
+        the eigendecomposition of Sxx. Computed once and kept.
+        """
+        if "spectrum" not in self._cache:
+            data = self._spectral()
+            self._cache["spectrum"] = SpectralData(
+                eigenvalues=_frozen(data.singular_values**2),
+                left=_frozen(data.left),
+                right=_frozen(data.right),
+                whitening=_frozen(data.whitening),
+                colouring=_frozen(data.colouring),
+                cross=_frozen(data.cross),
+                rank=data.rank,
+                rank_x=data.whitening.shape[1],
+                condition=data.condition,
+                dropped=data.dropped,
+                total=data.total,
+                minimum_risk=data.minimum_risk,
+                rounding=data.rounding,
+            )
+        spectrum: SpectralData = self._cache["spectrum"]
+        return spectrum
+
+    def _spectral(self) -> core.Spectral:
+        """The compiled spectral data."""
+        if "spectral" not in self._cache:
+            threads = check.as_threads(None)
+            if (pair := self.factor) is not None:
+                self._cache["spectral"] = core.spectral_from_factor(*pair, threads)
+            else:
+                self._cache["spectral"] = core.spectral_from_moments(self.xx, self.xy, self.total, threads)
+        spectral: core.Spectral = self._cache["spectral"]
+        return spectral
+
+    def _risk(self) -> core.Risk:
+        """The compiled quadratic risk over the arrays of this moment."""
+        if "risk" not in self._cache:
+            none = np.zeros((0, 0))
+            if (pair := self.factor) is not None:
+                self._cache["risk"] = core.Risk(none, none, *pair, self.total)
+            else:
+                self._cache["risk"] = core.Risk(self.xx, self.xy, none, none, self.total)
+        risk: core.Risk = self._cache["risk"]
+        return risk
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to an ``.npz`` file that :func:`landscape_cpp.load` reads back; nothing in it is executed.
+
+        Args:
+            path: The file; ``.npz`` is appended if it is missing.
+        """
+        np.savez(
+            path,
+            type="Covariances",
+            schema_version=1,
+            sizes=np.array([self._n0, self._n2, -1 if self._n_samples is None else self._n_samples]),
+            flags=np.array([self._same, self._center]),
+            names=np.array([self._method, self._form]),
+            weight=self._weight,
+            factor=self._factor,
+            **{f"sum{i}": value for i, value in enumerate(self._sums)},
+            **{f"mean{i}": value for i, value in enumerate(self._means)},
+        )
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Covariances:
+        n0, n2, samples = (int(size) for size in arrays["sizes"])
+        same, center = (bool(flag) for flag in arrays["flags"])
+        method, form = (str(name) for name in arrays["names"])
+        result = cls._empty(n0, n2, same=same, center=center, method=method, form=form)
+        result._n_samples = None if samples < 0 else samples
+        result._weight = float(arrays["weight"])
+        result._factor = arrays["factor"]
+        result._sums = (arrays["sum0"], arrays["sum1"], arrays["sum2"])
+        result._means = (arrays["mean0"], arrays["mean1"])
+        return result
+
+    def __repr__(self) -> str:
+        """Sizes and form."""
+        samples = "population" if self._n_samples is None else f"n_samples={self._n_samples}"
+        return (
+            f"Covariances(n_inputs={self._n0}, n_outputs={self._n2}, {samples}, form={self._form!r}, "
+            f"center={self._center}{', Y = X' if self._same else ''})"
+        )
+
+
+def _frozen(array: FloatArray) -> FloatArray:
+    array.flags.writeable = False
+    return array
+
+
+def _check_block_finite(name: str, block: npt.NDArray[Any], first: int) -> None:
+    finite = np.isfinite(block) if block.dtype.kind == "f" else np.ones(1, dtype=bool)
+    if not finite.all():
+        row, column = np.unravel_index(int(np.argmin(finite)), block.shape)
+        raise ValueError(f"{name} contains NaN or infinity at [{first + int(row)}, {int(column)}]")
+
+
+def _check_data(X: Any, Y: Any, sample_weight: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, FloatArray]:
+    x = _rows("X", X, vector_ok=False)
+    y = None if Y is None else _rows("Y", Y, vector_ok=True)
+    if y is not None and y.shape[0] != x.shape[0]:
+        raise ValueError(f"Y must have as many rows as X, {x.shape[0]}, got shape {y.shape}")
+    return x, y, _weights(sample_weight, x.shape[0])
+
+
+def _chunks(chunks: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    try:
+        iterator = iter(chunks)
+    except TypeError:
+        raise TypeError(f"chunks must be an iterable of (X, Y), got {type(chunks).__name__}") from None
+    for chunk in iterator:
+        if isinstance(chunk, tuple):
+            if not 2 <= len(chunk) <= 3:
+                raise ValueError(f"each chunk must be X, (X, Y) or (X, Y, sample_weight), got {len(chunk)} entries")
+            yield chunk[0], chunk[1], chunk[2] if len(chunk) == 3 else None
+        else:
+            yield chunk, None, None
+
+
+def _check_moments(xx: FloatArray, xy: FloatArray, yy: FloatArray, tol: float) -> None:
+    """Refuse moments that no data can produce (THEORY 1), after scaling every variable to unit second moment."""
+    n0 = xx.shape[0]
+    for name, block in (("xx", xx), ("yy", yy)):
+        if (block.diagonal() < 0.0).any():
+            where = int(np.argmin(block.diagonal()))
+            raise ValueError(f"{name} has a negative second moment, {block[where, where]:.6g} at [{where}, {where}]")
+        asymmetry = float(np.abs(block - block.T).max())
+        if asymmetry > tol * float(np.abs(block).max()):
+            raise ValueError(f"{name} must be symmetric, largest difference {asymmetry:.3g}")
+    joint = np.block([[xx, xy], [xy.T, yy]])
+    moments = joint.diagonal()
+    with np.errstate(divide="ignore"):
+        scale = np.where(moments > 0.0, 1.0 / np.sqrt(moments), 0.0)
+    unexplained = (np.abs(joint) > 0.0) & ((moments == 0.0)[:, None] | (moments == 0.0)[None, :])
+    if unexplained.any():
+        row, column = (int(i) for i in np.argwhere(unexplained)[0])
+        zero = row if moments[row] == 0.0 else column
+        variable = f"x[{zero}]" if zero < n0 else f"y[{zero - n0}]"
+        raise ValueError(
+            f"no data has these moments: {variable} has second moment 0 but covaries "
+            f"({joint[row, column]:.3g}); range(xy) must lie in range(xx)"
+        )
+    scaled = scale[:, None] * joint * scale[None, :]
+    smallest = float(np.linalg.eigvalsh((scaled + scaled.T) / 2)[0])
+    if smallest < -tol * len(joint):
+        raise ValueError(
+            "no data has these moments: [[xx, xy], [yx, yy]], scaled to unit diagonal, has the negative eigenvalue "
+            f"{smallest:.3g}; it must be positive semidefinite, so that range(xy) lies in range(xx)"
+        )
