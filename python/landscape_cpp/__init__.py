@@ -1,12 +1,12 @@
 """landscape-cpp: where a point lies in the optimisation landscape of a network, how far down it is, and the way there.
 
-    >>> import numpy as np
-    >>> import landscape_cpp as ls
-    >>> cov = ls.Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
-    >>> net = ls.ShallowLinear(cov, n_hidden=1)
-    >>> saddle = (np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]))
-    >>> print(net.classify(saddle).kind)
-    strict_saddle
+>>> import numpy as np
+>>> import landscape_cpp as ls
+>>> cov = ls.Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
+>>> net = ls.ShallowLinear(cov, n_hidden=1)
+>>> saddle = (np.array([[0.0], [1.0]]), np.array([[0.0], [1.0]]))
+>>> print(net.classify(saddle).kind)
+strict_saddle
 """
 
 from . import curvature, errors

@@ -32,7 +32,9 @@ def load(path: str | os.PathLike[str]) -> Covariances | Certificate:
             if "type" not in arrays.files or str(arrays["type"]) != "Covariances":
                 raise ValueError(f"{os.fspath(path)} holds no landscape_cpp object")
             if int(arrays["schema_version"]) != 1:
-                raise ValueError(f"{os.fspath(path)} has schema version {arrays['schema_version']}, this version reads 1")
+                raise ValueError(
+                    f"{os.fspath(path)} has schema version {arrays['schema_version']}, this version reads 1"
+                )
             return Covariances._from_arrays(arrays)
     try:
         with open(path, encoding="utf-8") as file:

@@ -159,11 +159,12 @@ def as_array(name: str, value: Any, symbol: str, shape: tuple[int | None, ...]) 
         shape: The sizes; None leaves one free.
     """
     array = as_real(name, value)
-    if array.ndim != len(shape) or any(want is not None and got != want for got, want in zip(array.shape, shape)):
+    if array.ndim != len(shape) or any(want not in (None, got) for got, want in zip(array.shape, shape, strict=True)):
         known = symbol if any(size is None for size in shape) else f"{symbol} = {_shape_text(tuple(map(int, shape)))}"  # type: ignore[arg-type]
         raise ValueError(f"{name} must be {known}, got {_shape_text(array.shape)}")
+    array = as_contiguous(array)
     check_finite(name, array)
-    return as_contiguous(array)
+    return array
 
 
 def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, int]], symbols: tuple[str, str]) -> Point:
@@ -180,15 +181,17 @@ def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, in
     if len(value) != 2:
         raise ValueError(f"{name} must be a pair (U, V) of arrays, got {len(value)} of them")
     blocks = []
-    for block, letter, shape, symbol in zip(value, "UV", shapes, symbols):
+    for block, letter, shape, symbol in zip(value, "UV", shapes, symbols, strict=True):
         label = f"{name}[{0 if letter == 'U' else 1}] ({letter})"
         array = as_real(label, block)
         if array.ndim not in (2, 3) or array.shape[-2:] != shape:
             raise ValueError(
-                f"{label} must be {symbol} = {_shape_text(shape)} or a batch (B, ...) of them, got {_shape_text(array.shape)}"
+                f"{label} must be {symbol} = {_shape_text(shape)} or a batch (B, ...) of them, "
+                f"got {_shape_text(array.shape)}"
             )
+        array = as_contiguous(array)
         check_finite(label, array)
-        blocks.append(as_contiguous(array))
+        blocks.append(array)
     if blocks[0].ndim != blocks[1].ndim or (blocks[0].ndim == 3 and len(blocks[0]) != len(blocks[1])):
         raise ValueError(
             f"{name} must have the same batch axis on U and V, got {_shape_text(blocks[0].shape)} and "

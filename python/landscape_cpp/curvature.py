@@ -47,12 +47,14 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
     def _matvec(self, x: npt.NDArray[Any]) -> FloatArray:
         flat = np.ascontiguousarray(x, dtype=np.float64).reshape(-1)
         self.products += 1
-        return np.asarray(self._hessian.apply(flat, self._threads))
+        product: FloatArray = self._hessian.apply(flat, self._threads)
+        return product
 
     def _matmat(self, X: npt.NDArray[Any]) -> FloatArray:
         rows = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
         self.products += len(rows)
-        return np.asarray(self._hessian.apply(rows, self._threads)).T
+        products: FloatArray = self._hessian.apply(rows, self._threads)
+        return products.T
 
     def _adjoint(self) -> HessianOperator:
         return self
@@ -68,8 +70,9 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
         size = int(self.shape[0])
         if size > _DENSE_LIMIT:
             raise ValueError(f"a dense Hessian of {size} parameters is refused above {_DENSE_LIMIT}; use the operator")
-        dense = np.asarray(self._matmat(np.eye(size)))
-        return (dense + dense.T) / 2
+        dense = self._matmat(np.eye(size))
+        symmetric: FloatArray = (dense + dense.T) / 2
+        return symmetric
 
 
 def _extreme(
@@ -134,8 +137,8 @@ def smallest_eigenpair(
         p: A single point.
         tol: Residual relative to the largest eigenvalue in magnitude at which Lanczos stops.
         max_products: Budget of Hessian-vector products; None is ten per parameter (ARPACK's rule).
-        method: ``"dense"`` (all products, LAPACK), ``"lanczos"`` (thick restart, in C++), or ``"auto"``: dense up to 600
-            parameters.
+        method: ``"dense"`` (all products, LAPACK), ``"lanczos"`` (thick restart, in C++), or ``"auto"``: dense up to
+            600 parameters.
         seed: Of the starting vector.
         n_threads: Threads; None is all of them.
         raise_on_failure: Raise instead of warning when the budget runs out.

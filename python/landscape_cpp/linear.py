@@ -2,8 +2,8 @@
 
     R(U, V) = (1/W) sum_i w_i |y_i - U Vᵀ x_i|²        U (n2, n1), V (n0, n1); prediction X @ V @ U.T
 
-(THEORY 2, scaling A: mean of squared errors, no ½.) For all data and all widths every critical point is a global minimum
-or a strict saddle (Theorem B), so a point can be told apart completely: :meth:`ShallowLinear.classify`.
+(THEORY 2, scaling A: mean of squared errors, no ½.) For all data and all widths every critical point is a global
+minimum or a strict saddle (Theorem B), so a point can be told apart completely: :meth:`ShallowLinear.classify`.
 """
 
 from __future__ import annotations
@@ -405,7 +405,9 @@ class ShallowLinear:
             index = above + idle * missed
             positive = 2 * (difference.size - above - equal) + equal + above + r * r + idle * missed
             positive += r * ((free_inputs - total_rank) + (self.n_outputs - total_rank))
-            value = spectrum.minimum_risk + float(lam.sum() - explained) + float(spectrum.eigenvalues[total_rank:].sum())
+            value = (
+                spectrum.minimum_risk + float(lam.sum() - explained) + float(spectrum.eigenvalues[total_rank:].sum())
+            )
             gap = max(0.0, value - minimum)
             best = gap <= max(tie * max(r, 1), 1e-15 * spectrum.total)
             kind = Kind.STRICT_SADDLE if index else Kind.GLOBAL_MINIMUM
@@ -484,8 +486,8 @@ class ShallowLinear:
     ) -> CriticalPoint | CriticalPointBatch:
         """What the point is: global minimum, strict saddle, not critical, or too close to call.
 
-        Critical means: relative gradient norm (see :class:`CriticalPoint`) at most ``tol``. A critical point is a global
-        minimum if its gap is below the resolution at the point while every saddle's is far above; a strict saddle if an
+        Critical means: relative gradient norm (see :class:`CriticalPoint`) at most ``tol``. A critical point is a
+        global minimum if its gap is below the resolution at the point while every saddle's is far above; a strict saddle if an
         explicit direction has negative curvature beyond its margin, evaluated at the point itself; otherwise it is
         undetermined, and ``reason`` says why.
 

@@ -103,7 +103,7 @@ class EscapeDirection:
         scaled_direction: The better-scaled one. For a swap: (s dU, dV / s) with the s of smallest curvature; for a rank
             witness: the unit vector of smallest Rayleigh quotient in its plane.
         scaled_curvature: The curvature along it.
-        rayleigh_quotient: The smaller curvature / |d|² of the two: an upper bound on the Hessian's smallest eigenvalue.
+        rayleigh_quotient: The smaller curvature / |d|² of the two, an upper bound on the smallest eigenvalue.
         kind: ``"swap"`` (a missed eigenvector for a used one) or ``"rank"`` (an unused hidden direction is put to work).
         source: The theorem.
     """
@@ -140,7 +140,7 @@ class CriticalPoint:
         rank_margin: Distance of its singular values from the rank threshold, relative to the threshold: 1 is clear,
             0 is a coin toss.
         deficit: Σ_{i≤r} λ_i - tr(Z Sxx Zᵀ): how much less the point explains than the best of its rank.
-        indices: Index set of the eigenvectors of Σ in use (0-based), None where repeated eigenvalues leave it undefined.
+        indices: Index set of the eigenvectors of Σ in use (0-based); None where repeated eigenvalues leave it open.
         eigen_gap: (λ_n1 - λ_{n1+1}) / λ_1 (1-based): small means that swap saddles are barely strict.
         morse_index: Number of negative Hessian eigenvalues, None unless critical and clear.
         nullity: Number of zero Hessian eigenvalues, likewise.
@@ -185,7 +185,10 @@ class CriticalPoint:
         if self.escape is not None:
             escape = self.escape
             rows.append(
-                ("escape", f"curvature {escape.curvature:.6g}, better scaled {escape.scaled_curvature:.6g} ({escape.source})")
+                (
+                    "escape",
+                    f"curvature {escape.curvature:.6g}, better scaled {escape.scaled_curvature:.6g} ({escape.source})",
+                )
             )
         return _block(str(self.kind), rows)
 
@@ -446,4 +449,5 @@ class Slice:
         """The value at other positions, broadcast."""
         if self.t is None:
             return np.polynomial.polynomial.polyval(np.asarray(s), self.coefficients)
-        return np.polynomial.polynomial.polyval2d(*np.broadcast_arrays(s, t), self.coefficients)
+        first, second = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
+        return np.polynomial.polynomial.polyval2d(first, second, self.coefficients)

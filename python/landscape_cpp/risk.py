@@ -357,7 +357,14 @@ class Covariances:
             )
         else:
             self._factor, (self._weight, *means) = core.merge_factors(
-                self._factor, other._factor, self._center, self._weight, *self._means, other._weight, *other._means, threads
+                self._factor,
+                other._factor,
+                self._center,
+                self._weight,
+                *self._means,
+                other._weight,
+                *other._means,
+                threads,
             )
         self._means = (means[0], means[1])
         self._n_samples = (self._n_samples or 0) + (other._n_samples or 0)
@@ -440,7 +447,7 @@ class Covariances:
     @property
     def yx(self) -> FloatArray:
         """Syx = Sxyᵀ, (n2, n0), read-only."""
-        return self._moment("xy").T
+        return np.asarray(self._moment("xy").T)
 
     @property
     def yy(self) -> FloatArray:
@@ -542,6 +549,8 @@ class Covariances:
         Args:
             path: The file; ``.npz`` is appended if it is missing.
         """
+        arrays: dict[str, Any] = {f"sum{i}": value for i, value in enumerate(self._sums)}
+        arrays.update({f"mean{i}": value for i, value in enumerate(self._means)})
         np.savez(
             path,
             type="Covariances",
@@ -551,8 +560,7 @@ class Covariances:
             names=np.array([self._method, self._form]),
             weight=self._weight,
             factor=self._factor,
-            **{f"sum{i}": value for i, value in enumerate(self._sums)},
-            **{f"mean{i}": value for i, value in enumerate(self._means)},
+            **arrays,
         )
 
     @classmethod
