@@ -116,12 +116,9 @@ def _require_file(path: Path) -> None:
 def _load_npy(path: Path) -> npt.NDArray[Any]:
     """The array of an .npy file, memory-mapped."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError) as error:
         raise DataError(f"{path.name} is not a NumPy array file without Python objects") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path.name} is an archive; name it .npz")
-    return array
 
 
 def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -244,7 +241,9 @@ class _TextTable:
         where = f"{self.path.name}, line {line}, {column}"
         if _is_missing(cell):
             raise DataError(f"{where}: missing value {cell!r}")
-        hint = " (write a decimal point, not a comma)" if re.fullmatch(r"[-+]?\d+,\d+", cell) else ""
+        hint = " (--inputs can leave columns out)"
+        if re.fullmatch(r"[-+]?\d+,\d+", cell):
+            hint = " (write a decimal point, not a comma)"
         raise DataError(f"{where}: not a finite number: {cell!r}{hint}")
 
 
@@ -364,8 +363,6 @@ def _data(
 
 
 def _is_none(targets: Sequence[str]) -> bool:
-    if "none" in targets and len(targets) > 1:
-        raise DataError("--targets none stands alone")
     return list(targets) == ["none"]
 
 
@@ -384,6 +381,8 @@ def _select(columns: _Columns, wanted: Sequence[str], option: str) -> list[int]:
 def _positions(columns: _Columns, text: str, option: str) -> list[int]:
     """What one word of an option stands for: a name, a position, or a range such as 10:13."""
     count = len(columns.names)
+    if text == "none":
+        raise DataError(f"{option} none stands alone" if option == "--targets" else f"{option} none leaves no inputs")
     if columns.named and text in columns.names:
         if columns.names.count(text) > 1:
             raise DataError(f"{columns.label} has {columns.names.count(text)} columns {text!r}: use their positions")

@@ -98,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser(
         "analyze",
         help="the landscape of the one-hidden-layer linear network on a table of data",
-        description="The landscape of value(U, V) = mean of |y - U V^T x|^2 over the samples: its minimum, its "
-        "saddles, the theorems that apply, and the verdict on your weights.",
+        description="The landscape of value(U, V) = mean of |y - U V^T x|^2 over the samples: its minimum, its saddles,"
+        "\nthe theorems that apply, and the verdict on your weights.",
         epilog=_ANALYZE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -166,10 +166,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # What is left in the buffer must not fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
         return 141
+    except OSError as error:
+        if error.filename is None:
+            _abandon_output()
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     return 0
+
+
+def _abandon_output() -> None:
+    """Send what is left in the buffer nowhere: it must not fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:
@@ -395,17 +403,19 @@ def _text(report: Report) -> list[str]:
     return lines[:-1]
 
 
-def _entry(label: str, *parts: str) -> list[str]:
-    """A label and its text, wrapped under itself."""
+def _entry(label: str, *parts: str, hang: int = 0) -> list[str]:
+    """A label and its text, wrapped under itself; ``hang`` more spaces before what is wrapped."""
     indent = " " * _LABEL
     lines: list[str] = []
     for part in parts:
-        lines += textwrap.wrap(part, _WIDTH - _LABEL, break_long_words=False) or [""]
+        lines += textwrap.wrap(part, _WIDTH - _LABEL, subsequent_indent=" " * hang, break_long_words=False)
     return [f"{label:<{_LABEL}}{lines[0]}", *(indent + line for line in lines[1:])]
 
 
-def _shorten(names: Sequence[str], limit: int = 60) -> str:
-    """As many names as fit, and how many there are when not all do."""
+def _names(names: Sequence[str], limit: int = 60) -> str:
+    """As many names as fit, and how many there are when not all do; positions in runs."""
+    if all(name.isdecimal() for name in names):
+        return _indices([int(name) for name in names])
     shown: list[str] = []
     for name in names:
         if len(", ".join([*shown, name])) > limit:
@@ -426,12 +436,12 @@ def _data_text(report: Report) -> list[str]:
     of_what = "their second moments" if data["form"] == "moments" else "the samples (factor form)"
     return [
         *_entry("Data", f"{data['name']}: {sizes}" + (f"; {data['note']}" if data["note"] else "")),
-        *_entry("", "inputs: " + _shorten(data["inputs"])),
-        *([] if data["auto_encoder"] else _entry("", "targets: " + _shorten(data["targets"]))),
+        *_entry("", "inputs: " + _names(data["inputs"])),
+        *([] if data["auto_encoder"] else _entry("", "targets: " + _names(data["targets"]))),
         *_entry(
             "",
             ("centred: the network has an intercept" if data["center"] else "not centred: the network has no intercept")
-            + f"; inputs of rank {data['rank_inputs']} of {n0}, condition of {of_what} {condition:.1e}",
+            + f"; inputs of rank {data['rank_inputs']} of {n0}, condition of {of_what} {condition:.3g}",
         ),
         *_entry("Problem", f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {_LOSS}: |y - U V^T x|^2"),
     ]
@@ -441,7 +451,7 @@ def _decimals(scale: float) -> int | None:
     """Decimals that show seven digits of ``scale``; None where only the exponential form is readable."""
     if scale == 0.0 or not 1e-4 <= scale < 1e7:
         return None
-    return max(0, 6 - math.floor(math.log10(scale)))
+    return max(0, 6 - math.floor(math.log10(scale) + 1e-9))
 
 
 def _fixed(value: float, scale: float) -> str:
@@ -450,8 +460,14 @@ def _fixed(value: float, scale: float) -> str:
 
 
 def _small(value: float) -> str:
-    """A gap or a curvature: four digits, zero as 0."""
+    """A norm or a curvature: four digits, zero as 0."""
     return "0" if value == 0.0 else f"{value:.4g}"
+
+
+def _gap(gap: float, scale: float) -> str:
+    """A gap with the decimals of the values beside it, where these leave it three digits."""
+    decimals = _decimals(scale)
+    return _small(gap) if decimals is None or gap < 10.0 ** (2 - decimals) else f"{gap:.{decimals}f}"
 
 
 def _percent(part: float, whole: float) -> str:
@@ -476,11 +492,11 @@ def _values_text(report: Report) -> list[str]:
 
 
 def _indices(indices: Sequence[int] | None) -> str:
-    """An index set in runs: 0-6, 8."""
+    """Positions in runs: 0-6, 8."""
     if indices is None:
         return "-"
     runs: list[list[int]] = []
-    for i in sorted(indices):
+    for i in indices:
         if runs and i == runs[-1][1] + 1:
             runs[-1][1] = i
         else:
@@ -491,18 +507,20 @@ def _indices(indices: Sequence[int] | None) -> str:
 def _ladder_text(report: Report) -> list[str]:
     ladder, zero = report["critical_values"], report["values"]["at_zero"]
     listed, count = ladder["listed"], ladder["count"]
-    which = f"all {count}" if len(listed) == count else f"the lowest {len(listed)} of {count}"
+    total = f"{count:,}" if isinstance(count, int) else count
+    which = f"all {total}" if len(listed) == count else f"the lowest {len(listed)} of {total}"
     rows = [("#", "value", "gap to minimum", "index set", "kind", "Morse index", "nullity")]
     for row in listed:
-        numbers = (_fixed(row["value"], zero), _small(row["gap"]), _indices(row["indices"]), _words(row["kind"]))
+        gap = "0" if row["kind"] == ls.Kind.GLOBAL_MINIMUM else _gap(row["gap"], zero)  # not its rounding error
+        numbers = (_fixed(row["value"], zero), gap, _indices(row["indices"]), _words(row["kind"]))
         rows.append((str(row["position"]), *numbers, _words(row["morse_index"]), _words(row["nullity"])))
     legend = (
-        "Index set: the eigenvectors of Σ = Syx Sxx⁺ Sxy in use, 0 has the largest eigenvalue. Morse index: independent "
-        "directions that lead down. Nullity: directions that are flat to second order."
+        "Index set: the eigenvectors of Σ = Syx Sxx⁺ Sxy in use, 0 has the largest eigenvalue. Morse index: "
+        "independent directions that lead down. Nullity: directions that are flat to second order."
     )
     indent = "  "
     return [
-        f"Critical values ({which}), {_LOSS}",
+        f"Critical values ({which}): mean squared error summed over outputs",
         *(indent + line for line in _table(rows, left=(3, 4))),
         *textwrap.wrap(legend, _WIDTH, initial_indent=indent, subsequent_indent=indent),
     ]
@@ -519,27 +537,24 @@ def _table(rows: Sequence[Sequence[str]], *, left: Sequence[int]) -> list[str]:
 
 
 def _theorems_text(report: Report) -> list[str]:
-    lines = ["Theorems and their hypotheses for these data"]
+    lines = ["Theorems: which apply to these data at this width, and why"]
     for theorem in report["theorems"]:
-        mark = "holds" if theorem["holds"] else "fails"
-        lines += _marked(f"  {mark}  ", f"{theorem['theorem']}: {theorem['conclusion']}")
+        mark = "applies" if theorem["holds"] else "not here"
+        lines += _entry(f"  {mark}", f"{theorem['theorem']}: {theorem['conclusion']}")
         for condition in theorem["conditions"]:
             numbers = f" ({condition['numbers']})" if condition["numbers"] else ""
-            lines += _marked(f"         {'yes' if condition['holds'] else 'no '}  ", condition["text"] + numbers)
+            mark = "yes" if condition["holds"] else "no"
+            lines += _entry("", f"{mark:<4} {condition['text']}{numbers}", hang=5)
     return lines
-
-
-def _marked(mark: str, text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark))
 
 
 def _weights_text(report: Report) -> list[str]:
     weights, zero = report["weights"], report["values"]["at_zero"]
     certificate, escape, step = weights["certificate"], weights["escape"], weights["step"]
     share = _percent(weights["gap"], zero)
-    gap = f"{_small(weights['gap'])} above the minimum of this width, {share} of the value at zero"
+    gap = f"{_gap(weights['gap'], zero)} above the minimum of this width, {share} of the value at zero"
     relative, absolute, tol = (_small(weights[key]) for key in ("gradient_norm", "gradient", "tol"))
-    bound, proved = _fixed(certificate["lower_bound"], zero), _small(certificate["gap"])
+    bound, proved = _fixed(certificate["lower_bound"], zero), _gap(certificate["gap"], zero)
     lines = [
         *_entry("Weights", f"{weights['name']}: {_words(weights['kind'])}", weights["reason"]),
         *_entry(
@@ -548,15 +563,17 @@ def _weights_text(report: Report) -> list[str]:
         *_entry("  gradient", f"{relative} relative (critical up to {tol}), {absolute} absolute"),
         *_entry("  rank", f"{weights['rank']} on the data, index set {_indices(weights['indices'])}"),
         *_entry("  curvature", f"Morse index {_words(weights['morse_index'])}, nullity {_words(weights['nullity'])}"),
-        *_entry("  certificate", f"{certificate['verdict']}: no weights go below {bound}; proved gap {proved}"),
+        *_entry(
+            "  certificate", f"{certificate['verdict']}: no weights of this width go below {bound}; proved gap {proved}"
+        ),
     ]
     if escape is not None:
-        plain, scaled = _small(escape["curvature"]), _small(escape["scaled_curvature"])
-        text = f"{escape['kind']} direction, second derivative {plain}; better scaled {scaled} ({escape['source']})"
-        lines += _entry("  way down", text)
+        quotient, plain, scaled = (_small(escape[k]) for k in ("rayleigh_quotient", "curvature", "scaled_curvature"))
+        text = f"{escape['kind']} direction ({escape['source']}): second derivative {plain}, better scaled {scaled}; "
+        lines += _entry("  way down", f"{text}at best {quotient} per squared length")
     if step is not None:
         how = "minus the gradient" if escape is None else "the better scaled direction"
-        reached = f"reaches {_fixed(step['value'], zero)}, lower by {_small(step['decrease'])}"
+        reached = f"reaches {_fixed(step['value'], zero)}, lower by {_gap(step['decrease'], zero)}"
         lines += _entry("  one step", f"an exact line search along {how} {reached}")
     return lines
 
