@@ -6,9 +6,26 @@ namespace landscape::linalg {
 
 namespace {
 
+// 64 x 192 doubles are 96 KB, below the 128 KB that Eigen packs on the stack (EIGEN_STACK_ALLOCATION_LIMIT).
 constexpr Index kRowTile = 64;
+constexpr Index kDepthTile = 192;
 
 int as_int(Index value) { return static_cast<int>(value); }
+
+template <class Left, class Right>
+void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const Context& context) {
+  const Index row_tiles = (c.rows() + kRowTile - 1) / kRowTile, column_tiles = (c.cols() + kRowTile - 1) / kRowTile;
+  parallel_for(row_tiles * column_tiles, context, [&](Index tile, int) {
+    const Index row = tile / column_tiles * kRowTile, column = tile % column_tiles * kRowTile;
+    const Index rows = std::min(kRowTile, c.rows() - row), columns = std::min(kRowTile, c.cols() - column);
+    auto block = c.block(row, column, rows, columns);
+    if (into == Into::overwrite) block.setZero();
+    for (Index k = 0; k < a.cols(); k += kDepthTile) {
+      const Index depth = std::min(kDepthTile, a.cols() - k);
+      block.noalias() += a.block(row, k, rows, depth) * b.block(k, column, depth, columns);
+    }
+  });
+}
 
 // C (4 rows x Packets packets) <- C + S (4 x depth) panel (depth x Packets packets)
 template <int Packets>
@@ -65,22 +82,18 @@ void skinny_panel(const ConstMatrixView& s, const ConstMatrixView& d, Index colu
 
 }  // namespace
 
-void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context) {
-  const Index tiles = (a.rows() + kRowTile - 1) / kRowTile;
-  parallel_for(tiles, context, [&](Index tile, int) {
-    const Index first = tile * kRowTile;
-    const Index rows = std::min(kRowTile, a.rows() - first);
-    c.middleRows(first, rows).noalias() = a.middleRows(first, rows) * b;
-  });
+void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context, Into into) {
+  tiled_product(a, b, c, into, context);
 }
 
-void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context) {
-  const Index tiles = (a.cols() + kRowTile - 1) / kRowTile;
-  parallel_for(tiles, context, [&](Index tile, int) {
-    const Index first = tile * kRowTile;
-    const Index rows = std::min(kRowTile, a.cols() - first);
-    c.middleRows(first, rows).noalias() = a.middleCols(first, rows).transpose() * b;
-  });
+void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
+                         Into into) {
+  tiled_product(a.transpose(), b, c, into, context);
+}
+
+void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
+                            Into into) {
+  tiled_product(a, b.transpose(), c, into, context);
 }
 
 void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixView c, Vector& pack,

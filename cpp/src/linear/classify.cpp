@@ -176,7 +176,9 @@ void offer_rank(Witness& best, const ConstMatrixView& u, const Whitened& point, 
   x /= norm;
   y /= norm;
   const double unit = std::max(std::abs(x), 1e-8);
-  offer(best, WitnessKind::rank, form, x / unit, y / unit, x, y, p * a.transpose(), v * a.transpose(), relative_margin,
+  x /= unit;  // dU = p a^T with unit factors, as THEORY 2.3 (iii) writes it
+  y /= unit;
+  offer(best, WitnessKind::rank, form, x, y, x, y, p * a.transpose(), v * a.transpose(), relative_margin,
         point.error * v_image.norm());
 }
 
@@ -332,7 +334,7 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
     const double margin = 64.0 * kUnitRoundoff * static_cast<double>(hidden + u.rows() + data.rank_x()) +
                           kNearFactor * result.gradient_relative;
     offer_swap(witness, data, u, point, z, e, result.rank, margin);
-    offer_ranks(witness, data, u, point, margin, context);
+    if (result.rank < hidden) offer_ranks(witness, data, u, point, margin, context);
     if (result.gap > result.resolution) {
       result.witness = witness.kind;
       result.curvature = witness.curvature;

@@ -7,6 +7,8 @@ namespace landscape::linear {
 
 namespace {
 
+using linalg::Into;
+
 void ensure(Matrix& matrix, Index rows, Index cols) {
   if (matrix.rows() != rows || matrix.cols() != cols) matrix.resize(rows, cols);
 }
@@ -21,33 +23,41 @@ void apply_xx(const Risk& risk, const ConstMatrixView& a, Matrix& out, Workspace
   }
 }
 
-// Data form: hidden <- Fx V, residual <- Fx V U^T - Fy
-void data_residual(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Matrix& hidden,
+// Work goes through n2 columns (the product Zt, n0 x n2) or through n1 columns (Fx V or Sxx V), whichever are fewer.
+bool through_product(const ConstMatrixView& u) { return u.rows() <= u.cols(); }
+
+// Data form: residual <- Fx V U^T - Fy; hidden <- Fx V unless the work goes through the product
+void data_residual(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Matrix& product, Matrix& hidden,
                    Matrix& residual, const Context& context) {
-  ensure(hidden, risk.fx.rows(), v.cols());
   ensure(residual, risk.fx.rows(), u.rows());
-  linalg::multiply(risk.fx, v, hidden, context);
-  residual.noalias() = hidden * u.transpose();
+  if (through_product(u)) {
+    ensure(product, v.rows(), u.rows());
+    linalg::multiply_by_transposed(v, u, product, context);
+    linalg::multiply(risk.fx, product, residual, context);
+  } else {
+    ensure(hidden, risk.fx.rows(), v.cols());
+    linalg::multiply(risk.fx, v, hidden, context);
+    linalg::multiply_by_transposed(hidden, u, residual, context);
+  }
   residual -= risk.fy;
 }
 
-// out (n0 x c) <- 2 Fx^T rows      rows (k x c)
-void apply_fx_transposed(const Risk& risk, Matrix& rows, MatrixView out, const Context& context) {
-  rows *= 2.0;
-  linalg::multiply_transposed(risk.fx, rows, out, context);
+void double_both(MatrixView u, MatrixView v) {
+  u *= 2.0;
+  v *= 2.0;
 }
 
 // Moment form: work.product <- Zt = V U^T, work.image <- Sxx Zt
 void moment_products(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Workspace& work,
                      const Context& context) {
   ensure(work.product, v.rows(), u.rows());
-  work.product.noalias() = v * u.transpose();
-  if (v.cols() < u.rows()) {
+  linalg::multiply_by_transposed(v, u, work.product, context);
+  if (through_product(u)) {
+    apply_xx(risk, work.product, work.image, work, context);
+  } else {
     apply_xx(risk, v, work.thin, work, context);
     ensure(work.image, v.rows(), u.rows());
-    work.image.noalias() = work.thin * u.transpose();
-  } else {
-    apply_xx(risk, work.product, work.image, work, context);
+    linalg::multiply_by_transposed(work.thin, u, work.image, context);
   }
 }
 
@@ -63,7 +73,7 @@ double moment_value(const Risk& risk, const Workspace& work) {
 double value(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Workspace& work,
              const Context& context) {
   if (risk.in_data_form()) {
-    data_residual(risk, u, v, work.hidden, work.rows, context);
+    data_residual(risk, u, v, work.product, work.hidden, work.rows, context);
     return work.rows.squaredNorm();
   }
   moment_products(risk, u, v, work, context);
@@ -72,57 +82,73 @@ double value(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& 
 
 double gradient(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, MatrixView g_u, MatrixView g_v,
                 Workspace& work, const Context& context) {
+  double result = 0.0;
   if (risk.in_data_form()) {
-    data_residual(risk, u, v, work.hidden, work.rows, context);
-    const double result = work.rows.squaredNorm();
-    // dR/dU = 2 E^T Fx V,  dR/dV = 2 Fx^T (E U)
-    g_u.noalias() = 2.0 * work.rows.transpose() * work.hidden;
-    ensure(work.hidden_change, work.rows.rows(), u.cols());
-    linalg::multiply(work.rows, u, work.hidden_change, context);
-    apply_fx_transposed(risk, work.hidden_change, g_v, context);
-    return result;
+    data_residual(risk, u, v, work.product, work.hidden, work.rows, context);
+    result = work.rows.squaredNorm();
+    if (!through_product(u)) {
+      // dR/dU = 2 E^T Fx V,  dR/dV = 2 Fx^T (E U)
+      linalg::multiply_transposed(work.rows, work.hidden, g_u, context);
+      ensure(work.hidden_change, work.rows.rows(), u.cols());
+      linalg::multiply(work.rows, u, work.hidden_change, context);
+      linalg::multiply_transposed(risk.fx, work.hidden_change, g_v, context);
+      double_both(g_u, g_v);
+      return result;
+    }
+    ensure(work.image, v.rows(), u.rows());
+    linalg::multiply_transposed(risk.fx, work.rows, work.image, context);
+  } else {
+    moment_products(risk, u, v, work, context);
+    result = moment_value(risk, work);
+    work.image -= risk.xy;
   }
-  moment_products(risk, u, v, work, context);
-  const double result = moment_value(risk, work);
-  work.image -= risk.xy;
-  g_u.noalias() = 2.0 * work.image.transpose() * v;
-  g_v.noalias() = 2.0 * work.image * u;
+  linalg::multiply_transposed(work.image, v, g_u, context);
+  linalg::multiply(work.image, u, g_v, context);
+  double_both(g_u, g_v);
   return result;
 }
 
 Hessian::Hessian(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, const Context& context)
     : risk_(risk), u_(u), v_(v) {
+  Workspace work;
   if (risk.in_data_form()) {
-    data_residual(risk, u_, v_, hidden_, residual_, context);
+    data_residual(risk, u_, v_, work.product, hidden_, data_residual_, context);
+    if (through_product(u_)) {
+      residual_.resize(v.rows(), u.rows());
+      linalg::multiply_transposed(risk.fx, data_residual_, residual_, context);
+    }
     return;
   }
-  Workspace work;
   moment_products(risk, u_, v_, work, context);
   residual_ = work.image - risk.xy;
-  if (v.cols() < u.rows()) apply_xx(risk, v_, hidden_, work, context);
+  if (!through_product(u_)) apply_xx(risk, v_, hidden_, work, context);
 }
 
 void Hessian::change(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Workspace& work,
                      const Context& context) const {
-  if (risk_.in_data_form()) {
+  const bool data = risk_.in_data_form();
+  if (data && !through_product(u_)) {
     // dE = Fx dV U^T + Fx V dU^T
     ensure(work.hidden_change, hidden_.rows(), hidden_.cols());
-    ensure(work.rows, residual_.rows(), residual_.cols());
+    ensure(work.rows, data_residual_.rows(), data_residual_.cols());
     linalg::multiply(risk_.fx, d_v, work.hidden_change, context);
-    work.rows.noalias() = work.hidden_change * u_.transpose();
-    work.rows.noalias() += hidden_ * d_u.transpose();
+    linalg::multiply_by_transposed(work.hidden_change, u_, work.rows, context);
+    linalg::multiply_by_transposed(hidden_, d_u, work.rows, context, Into::add);
     return;
   }
   ensure(work.product, v_.rows(), u_.rows());
-  work.product.noalias() = d_v * u_.transpose();
-  work.product.noalias() += v_ * d_u.transpose();
-  if (v_.cols() < u_.rows()) {
+  linalg::multiply_by_transposed(d_v, u_, work.product, context);
+  linalg::multiply_by_transposed(v_, d_u, work.product, context, Into::add);
+  if (data) {
+    ensure(work.rows, data_residual_.rows(), data_residual_.cols());
+    linalg::multiply(risk_.fx, work.product, work.rows, context);
+  } else if (through_product(u_)) {
+    apply_xx(risk_, work.product, work.image, work, context);
+  } else {
     apply_xx(risk_, d_v, work.thin, work, context);
     ensure(work.image, v_.rows(), u_.rows());
-    work.image.noalias() = work.thin * u_.transpose();
-    work.image.noalias() += hidden_ * d_u.transpose();
-  } else {
-    apply_xx(risk_, work.product, work.image, work, context);
+    linalg::multiply_by_transposed(work.thin, u_, work.image, context);
+    linalg::multiply_by_transposed(hidden_, d_u, work.image, context, Into::add);
   }
 }
 
@@ -130,33 +156,39 @@ void Hessian::apply(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Matr
                     Workspace& work, const Context& context) const {
   change(d_u, d_v, work, context);
   if (risk_.in_data_form()) {
-    // H_U = 2 (dE^T Fx V + E^T Fx dV),  H_V = 2 Fx^T (dE U + E dU)
-    h_u.noalias() = 2.0 * work.rows.transpose() * hidden_;
-    h_u.noalias() += 2.0 * residual_.transpose() * work.hidden_change;
-    work.hidden_change.noalias() = work.rows * u_;
-    work.hidden_change.noalias() += residual_ * d_u;
-    apply_fx_transposed(risk_, work.hidden_change, h_v, context);
-    return;
+    if (!through_product(u_)) {
+      // H_U = 2 (dE^T Fx V + E^T Fx dV),  H_V = 2 Fx^T (dE U + E dU)
+      linalg::multiply_transposed(work.rows, hidden_, h_u, context);
+      linalg::multiply_transposed(data_residual_, work.hidden_change, h_u, context, Into::add);
+      linalg::multiply(work.rows, u_, work.hidden_change, context);
+      linalg::multiply(data_residual_, d_u, work.hidden_change, context, Into::add);
+      linalg::multiply_transposed(risk_.fx, work.hidden_change, h_v, context);
+      double_both(h_u, h_v);
+      return;
+    }
+    ensure(work.image, v_.rows(), u_.rows());
+    linalg::multiply_transposed(risk_.fx, work.rows, work.image, context);
   }
-  h_u.noalias() = 2.0 * work.image.transpose() * v_;
-  h_u.noalias() += 2.0 * residual_.transpose() * d_v;
-  h_v.noalias() = 2.0 * work.image * u_;
-  h_v.noalias() += 2.0 * residual_ * d_u;
+  linalg::multiply_transposed(work.image, v_, h_u, context);
+  linalg::multiply_transposed(residual_, d_v, h_u, context, Into::add);
+  linalg::multiply(work.image, u_, h_v, context);
+  linalg::multiply(residual_, d_u, h_v, context, Into::add);
+  double_both(h_u, h_v);
 }
 
 double Hessian::curvature(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Workspace& work,
                           const Context& context) const {
   change(d_u, d_v, work, context);
-  if (risk_.in_data_form()) {
-    // 2 |dE|^2 + 4 <Fx dV dU^T, E>
-    const double squared = work.rows.squaredNorm();
-    work.rows.noalias() = work.hidden_change * d_u.transpose();
-    return 2.0 * squared + 4.0 * work.rows.cwiseProduct(residual_).sum();
+  const bool data = risk_.in_data_form();
+  const double squared = data ? work.rows.squaredNorm() : work.image.cwiseProduct(work.product).sum();
+  if (data && !through_product(u_)) {
+    // <dV dU^T, Gt> = <Fx dV dU^T, E>
+    linalg::multiply_by_transposed(work.hidden_change, d_u, work.rows, context);
+    return 2.0 * squared + 4.0 * work.rows.cwiseProduct(data_residual_).sum();
   }
-  const double squared = work.image.cwiseProduct(work.product).sum();
   // <dV dU^T, Gt> = <dV, Gt dU>, an n0 x n1 product
   ensure(work.thin, v_.rows(), v_.cols());
-  work.thin.noalias() = residual_ * d_u;
+  linalg::multiply(residual_, d_u, work.thin, context);
   return 2.0 * squared + 4.0 * work.thin.cwiseProduct(d_v).sum();
 }
 

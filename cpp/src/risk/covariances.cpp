@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/products.hpp"
@@ -157,13 +158,17 @@ Matrix merge_factors(const ConstMatrixView& a, const ConstMatrixView& b, bool ce
 }
 
 double equilibrated_rcond(const ConstMatrixView& lower) {
-  const Index n = lower.rows();
-  Vector scale(n);
-  for (Index i = 0; i < n; ++i) {
-    if (!(lower(i, i) > 0.0)) return 0.0;
-    scale(i) = 1.0 / std::sqrt(lower(i, i));
-  }
-  Eigen::MatrixXd scaled = scale.asDiagonal() * lower * scale.asDiagonal();
+  std::vector<Index> kept;
+  for (Index i = 0; i < lower.rows(); ++i)
+    if (lower(i, i) > 0.0) kept.push_back(i);
+  const Index n = static_cast<Index>(kept.size());
+  if (n == 0) return 1.0;
+  Eigen::MatrixXd scaled(n, n);
+  for (Index j = 0; j < n; ++j)
+    for (Index i = j; i < n; ++i) {
+      const Index row = kept[static_cast<std::size_t>(i)], column = kept[static_cast<std::size_t>(j)];
+      scaled(i, j) = lower(row, column) / (std::sqrt(lower(row, row)) * std::sqrt(lower(column, column)));
+    }
   const Eigen::LLT<Eigen::MatrixXd> cholesky(scaled.selfadjointView<Eigen::Lower>());
   return cholesky.info() == Eigen::Success ? cholesky.rcond() : 0.0;
 }

@@ -1,4 +1,5 @@
-// Dense products. Row tiles have a size that depends on the shapes only, so threads change the speed and not the bits.
+// Dense products in tiles whose sizes depend on the shapes only, so threads change the speed and not the bits. A tile is
+// small enough for Eigen to pack it on the stack: no product here allocates.
 #pragma once
 
 #include "landscape/context.hpp"
@@ -6,11 +7,19 @@
 
 namespace landscape::linalg {
 
-// C <- A B      A (m x k), B (k x n), C (m x n)
-void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context);
+enum class Into { overwrite, add };
 
-// C <- A^T B      A (k x m), B (k x n), C (m x n)
-void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context);
+// C <- A B (or C + A B)      A (m x k), B (k x n), C (m x n)
+void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
+              Into into = Into::overwrite);
+
+// C <- A^T B (or C + A^T B)      A (k x m), B (k x n), C (m x n)
+void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
+                         Into into = Into::overwrite);
+
+// C <- A B^T (or C + A B^T)      A (m x k), B (n x k), C (m x n)
+void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
+                            Into into = Into::overwrite);
 
 // C <- S D      S (n x n), D (n x c) with few columns: S is read once and never packed; `pack` is scratch.
 void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixView c, Vector& pack,

@@ -6,8 +6,8 @@
 //   H[d] = ( 2 (dGt^T V + Gt^T dV),  2 (dGt U + Gt dU) ),   dGt := Sxx Dt                                  (THEORY 10)
 //
 // In moment form everything is written for the transposed product Dt (n0 x n2), the shape of Sxy, so that Sxx multiplies from the left
-// and its rows stream through the cache once. Sxx acts through the cheaper of n1 and n2 columns. In data form (n0 > m, or
-// an ill-conditioned X) nothing of size n0 x n2 is formed.
+// and its rows stream through the cache once. The work goes through the fewer of n1 and n2 columns, so in data form
+// (n0 > m, or an ill-conditioned X) nothing of size n0 x n2 is formed when n1 < n2.
 #pragma once
 
 #include <vector>
@@ -37,8 +37,8 @@ struct Shape {
 
 // Scratch of one thread; sized on first use, then no kernel below allocates in it.
 struct Workspace {
-  Matrix product;        // moment form: Zt or Dt, n0 x n2
-  Matrix image;          // moment form: Sxx Zt or Sxx Dt, n0 x n2
+  Matrix product;        // Zt or Dt, n0 x n2
+  Matrix image;          // Sxx Zt or Sxx Dt, or Gt, n0 x n2
   Matrix thin;           // moment form: Sxx V or Sxx dV, n0 x n1
   Matrix hidden;         // data form: Fx V, k x n1
   Matrix hidden_change;  // data form: Fx dV, k x n1
@@ -70,13 +70,14 @@ class Hessian {
                    const Context& context) const;
 
  private:
-  // Moment form: work.product <- Dt, work.image <- Sxx Dt. Data form: work.hidden_change <- Fx dV, work.rows <- dE.
+  // Moment form: work.image <- Sxx Dt. Data form: work.rows <- dE = Fx Dt.
   void change(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Workspace& work, const Context& context) const;
 
   Risk risk_;
   Matrix u_, v_;
-  Matrix residual_;  // moment form: Gt, n0 x n2; data form: E = Fx V U^T - Fy, k x n2
-  Matrix hidden_;    // moment form: Sxx V, n0 x n1, when n1 < n2; data form: Fx V, k x n1
+  Matrix residual_;       // Gt, n0 x n2; empty in data form with n1 < n2
+  Matrix data_residual_;  // data form: E = Fx V U^T - Fy, k x n2
+  Matrix hidden_;         // if n1 < n2: Sxx V, n0 x n1 (moment form) or Fx V, k x n1 (data form)
 };
 
 // Coefficients c (5 x 5) of R(U + s U1 + t U2, V + s V1 + t V2) = sum_{i+j<=4} c_ij s^i t^j; d2 may be null (c is 5 x 1).
