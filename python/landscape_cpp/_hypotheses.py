@@ -41,22 +41,22 @@ def shallow_hypotheses(spectrum: SpectralData, n0: int, n1: int, n2: int) -> tup
     moments = ("real second moments", True, "checked when they were made")
     return (
         _hypothesis(
-            "Theorem A (chapter, Theorem 1.2; THEORY 2.3)",
+            "Theorem A (Baldi & Hornik 1989, with its hypotheses completed)",
             (inputs, full, distinct, narrow),
             "critical points with rank U = n1 are the index sets J; J = top is global, every other one a strict saddle",
         ),
         _hypothesis(
-            "Wide networks (THEORY 2.4, erratum E2)",
+            "Wide networks (Theorem A beyond n1 = n2)",
             (inputs, full, distinct, wide),
             "a critical point is global if and only if rank U = n2, otherwise a strict saddle",
         ),
         _hypothesis(
-            "No rank constraint (THEORY 2.4, erratum E3)",
+            "No rank constraint",
             (void,),
             "the network reaches every linear map",
         ),
         _hypothesis(
-            "Theorem B (chapter, Theorem 1.3 for any data; THEORY 2.5)",
+            "Theorem B (any data, any width)",
             (moments,),
             "every critical point is a global minimum or a strict saddle",
         ),

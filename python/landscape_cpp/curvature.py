@@ -53,8 +53,8 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
     def _matmat(self, X: npt.NDArray[Any]) -> FloatArray:
         rows = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
         self.products += len(rows)
-        products: FloatArray = self._hessian.apply(rows, self._threads)
-        return products.T
+        products: FloatArray = self._hessian.apply(rows, self._threads).T
+        return products
 
     def _adjoint(self) -> HessianOperator:
         return self
@@ -230,7 +230,7 @@ def slice(  # noqa: A001 - the field's word, and always written ls.slice
         raise ValueError("t needs a second direction d2")
     grid_s = _grid("s", s)
     grid_t = np.zeros(1) if second is None else _grid("t", t)
-    coefficients = land._slice_coefficients(point, first, second)
+    coefficients = land._slice_coefficients(point, first, second, n_threads)
     values = core.evaluate_slice(coefficients, grid_s, grid_t, check.as_threads(n_threads))
     if second is None:
         return Slice(grid_s, None, values[:, 0], coefficients[:, 0])

@@ -394,7 +394,7 @@ class ShallowLinear:
         lam = spectrum.eigenvalues[: spectrum.rank]
         total_rank, free_inputs = spectrum.rank, spectrum.rank_x
         tie = 8.0 * spectrum.rounding * math.sqrt(spectrum.total) * math.sqrt(lam[0] if total_rank else 0.0)
-        minimum = self.minimum_value
+        best_explained = float(lam[: self._n1].sum())
         for explained, chosen in _subsets_descending(lam, min(self._n1, total_rank)):
             inside = lam[list(chosen)]
             outside = np.delete(lam, list(chosen))
@@ -408,7 +408,7 @@ class ShallowLinear:
             value = (
                 spectrum.minimum_risk + float(lam.sum() - explained) + float(spectrum.eigenvalues[total_rank:].sum())
             )
-            gap = max(0.0, value - minimum)
+            gap = max(0.0, best_explained - explained)
             best = gap <= max(tie * max(r, 1), 1e-15 * spectrum.total)
             kind = Kind.STRICT_SADDLE if index else Kind.GLOBAL_MINIMUM
             if best != (index == 0):  # eigenvalues so close that value and index disagree
@@ -487,7 +487,8 @@ class ShallowLinear:
         """What the point is: global minimum, strict saddle, not critical, or too close to call.
 
         Critical means: relative gradient norm (see :class:`CriticalPoint`) at most ``tol``. A critical point is a
-        global minimum if its gap is below the resolution at the point while every saddle's is far above; a strict saddle if an
+        global minimum if its gap is below the resolution at the point while every saddle's is far above; a strict
+        saddle if an
         explicit direction has negative curvature beyond its margin, evaluated at the point itself; otherwise it is
         undetermined, and ``reason`` says why.
 
@@ -507,20 +508,38 @@ class ShallowLinear:
         """
         return self._classify(self._point(p), check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
 
-    def escape_direction(self, p: Any, *, tol: float = 1e-8) -> EscapeDirection:
+    def gap(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """value(p) - minimum over all parameters of this width, exact at any point, critical or not.
+
+        Evaluated in whitened coordinates as |U (Vᵀ B) - M|² - Σ_{i>n1} λ_i, which keeps the digits that the difference
+        of two values would lose (THEORY 1).
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A float, or (B,); never negative.
+        """
+        point = self._point(p)
+        table = core.shallow_classify(self._cov._spectral(n_threads), *point, 1e-8, check.as_threads(n_threads))
+        gaps: FloatArray = table["gap"]
+        return gaps if point[0].ndim == 3 else float(gaps[0])
+
+    def escape_direction(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> EscapeDirection:
         """The witness of a strict saddle (THEORY 2.3).
 
         Raises:
             ValueError: If the point is not a strict saddle: at a global minimum there is none, elsewhere the negative
                 gradient leads down (which is what :meth:`escape` follows).
         """
-        point = self._classify(self._single(p), check.as_float("tol", tol, positive=True), check.as_threads(None))
+        point = self._classify(self._single(p), check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
         assert isinstance(point, CriticalPoint)
         if point.escape is None or point.kind is not Kind.STRICT_SADDLE:
             raise ValueError(f"no escape direction: the point is {point.kind} ({point.reason})")
         return point.escape
 
-    def escape(self, p: Any, *, tol: float = 1e-8) -> Point:
+    def escape(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Point:
         """One step down: along the better-scaled escape direction at a saddle, else along the negative gradient.
 
         The value along a line is a quartic; the step goes to its lowest point, so the value never increases.
@@ -528,26 +547,29 @@ class ShallowLinear:
         Args:
             p: A single point.
             tol: As in :meth:`classify`.
+            n_threads: Threads; None is all of them.
 
         Returns:
             The new point; ``p`` itself at a global minimum or where no direction is known.
         """
         point = self._single(p)
-        found = self._classify(point, check.as_float("tol", tol, positive=True), check.as_threads(None))
+        found = self._classify(point, check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
         assert isinstance(found, CriticalPoint)
         if found.kind is Kind.GLOBAL_MINIMUM:
             return point
-        candidates = [self.gradient(point)]
+        candidates = [self.gradient(point, n_threads=n_threads)]
         if found.escape is not None:
             candidates = [found.escape.scaled_direction, found.escape.direction]
         for direction in candidates:
-            step = _lowest_point(self._slice_coefficients(point, direction, None)[:, 0])
+            step = _lowest_point(self._slice_coefficients(point, direction, None, n_threads)[:, 0])
             moved = (point[0] + step * direction[0], point[1] + step * direction[1])
-            if step != 0.0 and float(self.value(moved)) < float(self.value(point)):
+            if step != 0.0 and self.gap(moved, n_threads=n_threads) < found.gap:
                 return moved
         return point
 
-    def certify(self, p: Any, *, tol: float = 1e-8) -> Certificate | list[Certificate]:
+    def certify(
+        self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None
+    ) -> Certificate | list[Certificate]:
         """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
 
         The lower bound is the global minimum (Theorem B) minus a rounding margin: of the spectral decomposition,
@@ -557,6 +579,7 @@ class ShallowLinear:
         Args:
             p: A point or a batch.
             tol: GLOBAL means a proved gap of at most tol times the value at zero parameters.
+            n_threads: Threads; None is all of them.
 
         Returns:
             A :class:`Certificate`, or a list of them.
@@ -564,14 +587,14 @@ class ShallowLinear:
         point = self._point(p)
         tol = check.as_float("tol", tol, positive=True)
         if point[0].ndim == 3:
-            return [self._certify((u, v), tol) for u, v in zip(*point, strict=True)]
-        return self._certify(point, tol)
+            return [self._certify((u, v), tol, n_threads) for u, v in zip(*point, strict=True)]
+        return self._certify(point, tol, n_threads)
 
-    def _certify(self, point: Point, tol: float) -> Certificate:
-        spectrum = self._cov.spectrum()
-        found = self._classify(point, 1e-8, check.as_threads(None))
+    def _certify(self, point: Point, tol: float, n_threads: int | None) -> Certificate:
+        spectrum = self._cov.spectrum(n_threads=n_threads)
+        found = self._classify(point, 1e-8, check.as_threads(n_threads))
         assert isinstance(found, CriticalPoint)
-        value = float(self.value(point))
+        value = float(self.value(point, n_threads=n_threads))
         scale = spectrum.total
         # Σλ of k values, each with error 2σ · rounding √total; the value's terms at their own magnitudes.
         sigma_sum = float(np.sqrt(spectrum.eigenvalues).sum())
@@ -589,7 +612,7 @@ class ShallowLinear:
             if found.escape is not None:
                 witness = found.escape.scaled_direction
             else:
-                slope = self.gradient(point)
+                slope = self.gradient(point, n_threads=n_threads)
                 witness = (-slope[0], -slope[1])
         elif margin > threshold:
             verdict = Verdict.UNDECIDED
@@ -625,9 +648,11 @@ class ShallowLinear:
         terms = (math.sqrt(spectrum.total) + reach) ** 2
         return 8.0 * 2.0**-53 * math.sqrt(self.n_inputs + self.n_outputs + self._n1) * terms
 
-    def _slice_coefficients(self, p: Point, d1: Point, d2: Point | None) -> FloatArray:
+    def _slice_coefficients(
+        self, p: Point, d1: Point, d2: Point | None, n_threads: int | None = None
+    ) -> FloatArray:
         """Coefficients c_ij of s^i t^j of value(p + s d1 + t d2), (5, 5) or (5, 1)."""
-        return np.asarray(core.shallow_slice(self._cov._risk(), *p, *d1, d2, check.as_threads(None)))
+        return np.asarray(core.shallow_slice(self._cov._risk(), *p, *d1, d2, check.as_threads(n_threads)))
 
     def __getstate__(self) -> dict[str, Any]:
         """The moments and the width."""

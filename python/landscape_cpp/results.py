@@ -100,11 +100,11 @@ class EscapeDirection:
     Attributes:
         direction: The witness of the theorem, (dU, dV).
         curvature: d²/dt² value(p + t direction) at 0, as the formula gives it.
-        scaled_direction: The better-scaled one. For a swap: (s dU, dV / s) with the s of smallest curvature; for a rank
-            witness: the unit vector of smallest Rayleigh quotient in its plane.
+        scaled_direction: The better-scaled one. For a swap: (s dU, dV / s) with the s of smallest curvature. A rank
+            witness has the smallest Rayleigh quotient of its plane already, so both are the same.
         scaled_curvature: The curvature along it.
         rayleigh_quotient: The smaller curvature / |d|² of the two, an upper bound on the smallest eigenvalue.
-        kind: ``"swap"`` (a missed eigenvector for a used one) or ``"rank"`` (an unused hidden direction is put to work).
+        kind: ``"swap"`` (a missed eigenvector for a used one) or ``"rank"`` (an unused hidden direction is used).
         source: The theorem.
     """
 

@@ -28,6 +28,8 @@ _METHODS = ("auto", "moments", "factor")
 # carries relative errors of about 1e-16 / 1e-8, the size of the default tolerance of a verdict.
 _ILL_CONDITIONED = 1e-8
 
+_TINY = 1e-280  # smallest sum of squares whose products still keep all their digits
+
 _BLOCK_BYTES = 32 * 2**20  # converted at a time when the input is not C-ordered float64
 
 
@@ -343,11 +345,20 @@ class Covariances:
             witnesses = [self._sums[0].diagonal(), self._sums[1], self._sums[2].diagonal()]
         else:
             witnesses = [np.einsum("ij,ij->j", self._factor, self._factor)]
+        self._refuse_underflow(arrays, np.concatenate([w for w in witnesses if w.ndim == 1]))
         if not all(np.isfinite(witness).all() for witness in witnesses):
             for name, array in zip("XY", arrays, strict=False):
                 for first in range(0, m, 65536):
                     _check_block_finite(name, array[first : first + 65536], first)
             raise ValueError("X or Y is too large: second moments overflow; rescale the data")
+
+    @staticmethod
+    def _refuse_underflow(arrays: list[npt.NDArray[Any]], moments: FloatArray) -> None:
+        """Refuse columns that are not zero but whose squares are (nearly) lost: their moments would say nothing."""
+        columns = [(name, array, j) for name, array in zip("XY", arrays, strict=False) for j in range(array.shape[1])]
+        for (name, array, j), moment in zip(columns, moments, strict=True):
+            if moment < _TINY and 0.0 < float(np.abs(array[:, j]).max()) < 1e-140:
+                raise ValueError(f"{name}[:, {j}] is too small: second moments underflow; rescale the data")
 
     def _add(self, other: Covariances, threads: int) -> None:
         """Merge the sums of ``other``, of the same form, into these."""
@@ -382,7 +393,8 @@ class Covariances:
         result.__dict__.update(self.__getstate__())
         result._sums = (self._sums[0].copy(), self._sums[1].copy(), self._sums[2].copy())
         result._factor = self._factor.copy()
-        result._cache = {}
+        # Cached arrays are frozen, and an update replaces the dictionary: sharing it is safe and spares a decomposition.
+        result._cache = self._cache
         return result
 
     def __getstate__(self) -> dict[str, Any]:
@@ -495,14 +507,17 @@ class Covariances:
             return float(np.vdot(pair[1], pair[1]))
         return float(np.trace(self.yy))
 
-    def spectrum(self) -> SpectralData:
+    def spectrum(self, *, n_threads: int | None = None) -> SpectralData:
         """Whitened spectral data: the eigenvalues λ of Σ = Syx Sxx⁺ Sxy and the bases that belong to them.
 
         From a factor: SVD of X, then of M = Yᵀ P (THEORY 1, [S11]), so the condition of X enters once; from moments:
         the eigendecomposition of Sxx. Computed once and kept.
+
+        Args:
+            n_threads: Threads of the decomposition, if it is still to be made; None is all of them.
         """
         if "spectrum" not in self._cache:
-            data = self._spectral()
+            data = self._spectral(n_threads)
             self._cache["spectrum"] = SpectralData(
                 eigenvalues=_frozen(data.singular_values**2),
                 left=_frozen(data.left),
@@ -521,10 +536,10 @@ class Covariances:
         spectrum: SpectralData = self._cache["spectrum"]
         return spectrum
 
-    def _spectral(self) -> core.Spectral:
+    def _spectral(self, n_threads: int | None = None) -> core.Spectral:
         """The compiled spectral data."""
+        threads = check.as_threads(n_threads)
         if "spectral" not in self._cache:
-            threads = check.as_threads(None)
             if (pair := self.factor) is not None:
                 self._cache["spectral"] = core.spectral_from_factor(*pair, threads)
             else:
@@ -634,6 +649,11 @@ def _check_moments(xx: FloatArray, xy: FloatArray, yy: FloatArray, tol: float) -
     with np.errstate(divide="ignore"):
         scale = np.where(moments > 0.0, 1.0 / np.sqrt(moments), 0.0)
     unexplained = (np.abs(joint) > 0.0) & ((moments == 0.0)[:, None] | (moments == 0.0)[None, :])
+    tiny = (moments > 0.0) & (moments < _TINY)
+    if tiny.any():
+        where = int(np.argmax(tiny))
+        variable = f"x[{where}]" if where < n0 else f"y[{where - n0}]"
+        raise ValueError(f"{variable} has the second moment {moments[where]:.3g}, which is too small; rescale it")
     if unexplained.any():
         row, column = (int(i) for i in np.argwhere(unexplained)[0])
         zero = row if moments[row] == 0.0 else column
