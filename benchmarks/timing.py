@@ -1,0 +1,51 @@
+"""Shared by the benchmarks: pinned threads, interleaved repetitions, ratios within one run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+
+def pin_threads(default: int = 2) -> int:
+    """Read --threads before NumPy is imported, and pin every BLAS and OpenMP to it."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--threads", type=int, default=default)
+    threads = parser.parse_known_args()[0].threads
+    if "numpy" in sys.modules:
+        raise RuntimeError("pin_threads must run before NumPy is imported")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    return threads
+
+
+def compare(rivals: dict[str, Callable[[], object]], *, repeat: int = 7, inner: int = 1) -> dict[str, float]:
+    """Median seconds per call of each rival, measured in turns after one warm-up, so that noise hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in rivals}
+    for call in rivals.values():
+        call()
+    for _ in range(repeat):
+        for name, call in rivals.items():
+            start = time.perf_counter()
+            for _ in range(inner):
+                call()
+            times[name].append((time.perf_counter() - start) / inner)
+    return {name: statistics.median(samples) for name, samples in times.items()}
+
+
+def report(title: str, seconds: dict[str, float], ours: str) -> None:
+    """A table of milliseconds and ratios to ours."""
+    print(f"\n{title}")
+    for name, value in seconds.items():
+        print(f"  {name:<58} {1e3 * value:>10.3f} ms   {value / seconds[ours]:>8.2f} x ours")
+
+
+def gemm_rate(n: int = 1000) -> float:
+    """Flops per second of NumPy's DGEMM at order n, with the pinned threads."""
+    import numpy as np
+
+    a = np.random.default_rng(0).standard_normal((n, n))
+    return 2.0 * n**3 / compare({"gemm": lambda: a @ a}, repeat=9)["gemm"]
