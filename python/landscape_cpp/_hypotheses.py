@@ -27,12 +27,11 @@ def shallow_hypotheses(spectrum: SpectralData, n0: int, n1: int, n2: int) -> tup
         f"rank Sxx = {spectrum.rank_x} of {n0}, condition of the scaled inputs {spectrum.condition:.3g}",
     )
     full = ("Σ has full rank n2", spectrum.rank == n2, f"rank Σ = {spectrum.rank} of {n2}")
-    tie = 8.0 * spectrum.rounding * np.sqrt(spectrum.total) * np.sqrt(lam[0] if len(lam) else 0.0)
     gaps = -np.diff(lam)
     smallest = float(gaps.min() / lam[0]) if len(gaps) else 1.0
     distinct = (
         "the eigenvalues of Σ are distinct",
-        bool(len(lam) > 0 and (len(gaps) == 0 or gaps.min() > tie)),
+        bool(len(lam) > 0 and (len(gaps) == 0 or gaps.min() > spectrum.tie)),
         f"smallest relative gap {smallest:.3g}" if len(lam) else "Σ = 0",
     )
     narrow = ("n1 ≤ n2", n1 <= n2, f"n1 = {n1}, n2 = {n2}")

@@ -8,7 +8,6 @@ minimum or a strict saddle (Theorem B), so a point can be told apart completely:
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -18,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _validation as check
+from ._critical import balanced_minimum, normal_form, random_normal_form
 from ._dispatch import core
 from ._hypotheses import shallow_hypotheses
+from ._ladder import ladder
 from ._validation import FloatArray, Point
 from .curvature import HessianOperator
 from .results import (
@@ -256,13 +257,6 @@ class ShallowLinear:
             raise ValueError("C must be invertible")
         return matrix
 
-    def _from_basis(self, left: FloatArray, right: FloatArray, C: Any) -> Point:
-        """(left C, right C^{-T}), or the balanced form when C is None: equal column norms of U and whitened V."""
-        if C is None:
-            return np.ascontiguousarray(left), np.ascontiguousarray(right)
-        matrix = self._square(C)
-        return left @ matrix, np.ascontiguousarray(np.linalg.solve(matrix, right.T).T)
-
     def global_minimum(self, C: Any = None) -> Point:
         """A global minimum: U = Q C, V = Sxx⁺ Sxy Q C^{-T} with Q the top eigenvectors of Σ (Theorem A (i), (ii)).
 
@@ -278,18 +272,7 @@ class ShallowLinear:
         rank = min(self._n1, self._cov.spectrum().rank)
         if C is not None:
             return self.critical_point(range(rank), C)
-        spectrum = self._cov.spectrum()
-        sigma = np.sqrt(spectrum.eigenvalues[:rank])
-        # Z = Q diag(σ) Nᵀ Tᵀ; its SVD P S Rᵀ gives U = P S^½, V = R S^½.
-        image = spectrum.whitening @ (spectrum.right[:, :rank] * sigma)  # n0 x rank
-        basis, upper = np.linalg.qr(image)
-        left, singular, right = np.linalg.svd(upper.T)
-        root = np.sqrt(singular)
-        u = np.zeros(self.shapes[0])
-        v = np.zeros(self.shapes[1])
-        u[:, :rank] = spectrum.left[:, :rank] @ (left * root)
-        v[:, :rank] = basis @ (right.T * root)
-        return u, v
+        return balanced_minimum(self._cov.spectrum(), self._n1, rank)
 
     def _indices(self, indices: Any) -> list[int]:
         try:
@@ -321,13 +304,11 @@ class ShallowLinear:
             TypeError: For indices that are not integers.
         """
         chosen = self._indices(indices)
-        spectrum = self._cov.spectrum()
-        left = np.zeros(self.shapes[0])
-        right = np.zeros(self.shapes[1])
-        left[:, : len(chosen)] = spectrum.left[:, chosen]
-        sigma = np.sqrt(spectrum.eigenvalues[chosen])
-        right[:, : len(chosen)] = spectrum.whitening @ (spectrum.right[:, chosen] * sigma)
-        return self._from_basis(left, right, C)
+        left, right = normal_form(self._cov.spectrum(), self._n1, chosen)
+        if C is None:
+            return left, right
+        matrix = self._square(C)
+        return left @ matrix, np.ascontiguousarray(np.linalg.solve(matrix, right.T).T)
 
     def random_critical_point(
         self,
@@ -365,24 +346,7 @@ class ShallowLinear:
         else:
             r = int(rng.integers(0, most + 1)) if rank is None else check.as_int("rank", rank, minimum=0, maximum=most)
             chosen = sorted(int(i) for i in rng.permutation(spectrum.rank)[:r])
-        free = self._n1 - len(chosen)
-        n2_block = np.zeros((self.n_outputs, free))
-        n1_block = np.zeros((free, spectrum.rank_x))
-        if extra and free:
-            idle_outputs = _complement(spectrum.left[:, : spectrum.rank])
-            idle_inputs = _complement(spectrum.right[:, : spectrum.rank])
-            split = int(rng.integers(0, free + 1))  # N2 uses the first `split` hidden units, N1 the others: N2 N1 = 0
-            n2_block[:, :split] = idle_outputs @ rng.standard_normal((idle_outputs.shape[1], split))
-            n1_block[split:] = rng.standard_normal((free - split, idle_inputs.shape[1])) @ idle_inputs.T
-        mixing = _random_invertible(rng, self._n1)
-        sigma = np.sqrt(spectrum.eigenvalues[chosen])
-        u = np.concatenate([spectrum.left[:, chosen], n2_block], axis=1) @ mixing
-        whitened = np.concatenate([(spectrum.right[:, chosen] * sigma).T, n1_block], axis=0)
-        v = spectrum.whitening @ np.linalg.solve(mixing, whitened).T
-        if spectrum.rank_x < self.n_inputs:
-            kernel = _complement(np.linalg.qr(spectrum.colouring)[0])
-            v += kernel @ rng.standard_normal((kernel.shape[1], self._n1))
-        return u, np.ascontiguousarray(v)
+        return random_normal_form(spectrum, self._n1, chosen, extra, rng)
 
     def iter_critical_values(self) -> Iterator[CriticalValue]:
         """All critical values in ascending order, one index set at a time, found lazily (Theorem A, THEORY 2.6).
@@ -390,30 +354,7 @@ class ShallowLinear:
         There are Σ_{r≤ρ} C(rank Σ, r) index sets; only those asked for are visited. Under repeated eigenvalues each
         index set stands for a whole family of subspaces.
         """
-        spectrum = self._cov.spectrum()
-        lam = spectrum.eigenvalues[: spectrum.rank]
-        total_rank, free_inputs = spectrum.rank, spectrum.rank_x
-        tie = 8.0 * spectrum.rounding * math.sqrt(spectrum.total) * math.sqrt(lam[0] if total_rank else 0.0)
-        best_explained = float(lam[: self._n1].sum())
-        for explained, chosen in _subsets_descending(lam, min(self._n1, total_rank)):
-            inside = lam[list(chosen)]
-            outside = np.delete(lam, list(chosen))
-            difference = outside[:, None] - inside[None, :]
-            above, equal = int((difference > tie).sum()), int((np.abs(difference) <= tie).sum())
-            r, missed = len(chosen), total_rank - len(chosen)
-            idle = self._n1 - r
-            index = above + idle * missed
-            positive = 2 * (difference.size - above - equal) + equal + above + r * r + idle * missed
-            positive += r * ((free_inputs - total_rank) + (self.n_outputs - total_rank))
-            value = (
-                spectrum.minimum_risk + float(lam.sum() - explained) + float(spectrum.eigenvalues[total_rank:].sum())
-            )
-            gap = max(0.0, best_explained - explained)
-            best = gap <= max(tie * max(r, 1), 1e-15 * spectrum.total)
-            kind = Kind.STRICT_SADDLE if index else Kind.GLOBAL_MINIMUM
-            if best != (index == 0):  # eigenvalues so close that value and index disagree
-                kind = Kind.UNDETERMINED
-            yield CriticalValue(chosen, value, gap, kind, index, self.size - index - positive)
+        return ladder(self._cov.spectrum(), self.n_inputs, self._n1, self.n_outputs)
 
     def critical_values(self, max_count: int = 20) -> CriticalValues:
         """The bottom of the ladder of critical values, ascending; ``print`` it for a table.
@@ -567,9 +508,7 @@ class ShallowLinear:
                 return moved
         return point
 
-    def certify(
-        self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None
-    ) -> Certificate | list[Certificate]:
+    def certify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Certificate | list[Certificate]:
         """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
 
         The lower bound is the global minimum (Theorem B) minus a rounding margin: of the spectral decomposition,
@@ -648,9 +587,7 @@ class ShallowLinear:
         terms = (math.sqrt(spectrum.total) + reach) ** 2
         return 8.0 * 2.0**-53 * math.sqrt(self.n_inputs + self.n_outputs + self._n1) * terms
 
-    def _slice_coefficients(
-        self, p: Point, d1: Point, d2: Point | None, n_threads: int | None = None
-    ) -> FloatArray:
+    def _slice_coefficients(self, p: Point, d1: Point, d2: Point | None, n_threads: int | None = None) -> FloatArray:
         """Coefficients c_ij of s^i t^j of value(p + s d1 + t d2), (5, 5) or (5, 1)."""
         return np.asarray(core.shallow_slice(self._cov._risk(), *p, *d1, d2, check.as_threads(n_threads)))
 
@@ -661,47 +598,6 @@ class ShallowLinear:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore."""
         self._cov, self._n1 = state["cov"], state["n_hidden"]
-
-
-def _complement(basis: FloatArray) -> FloatArray:
-    """An orthonormal basis of the orthogonal complement of orthonormal columns."""
-    rows, columns = basis.shape
-    if columns == 0:
-        return np.eye(rows)
-    full = np.linalg.qr(basis, mode="complete")[0]
-    return np.ascontiguousarray(full[:, columns:])
-
-
-def _random_invertible(rng: np.random.Generator, n: int) -> FloatArray:
-    """Orthogonal times diagonal times orthogonal, condition at most 4."""
-    left = np.linalg.qr(rng.standard_normal((n, n)))[0]
-    right = np.linalg.qr(rng.standard_normal((n, n)))[0]
-    return np.asarray((left * rng.uniform(0.5, 2.0, n)) @ right)
-
-
-def _subsets_descending(lam: FloatArray, largest: int) -> Iterator[tuple[float, tuple[int, ...]]]:
-    """Index sets of size at most ``largest`` in descending order of Σ λ (λ positive, descending).
-
-    Within one size every set but the first has exactly one parent: move the lowest index that can still move up by one
-    position after the set was filled from the top. A heap over all sizes merges them.
-    """
-    n = len(lam)
-
-    def entry(chosen: tuple[int, ...]) -> tuple[float, int, tuple[int, ...]]:
-        return -float(lam[list(chosen)].sum()), -len(chosen), chosen
-
-    heap = [entry(tuple(range(size))) for size in range(largest + 1)]
-    heapq.heapify(heap)
-    while heap:
-        negative, _, chosen = heapq.heappop(heap)
-        yield -negative, chosen
-        # Children: raise one index i -> i + 1 where every smaller member is still at its starting position.
-        for position, index in enumerate(chosen):
-            following = chosen[position + 1] if position + 1 < len(chosen) else n
-            if index + 1 < following:
-                heapq.heappush(heap, entry((*chosen[:position], index + 1, *chosen[position + 1 :])))
-            if index != position:
-                break
 
 
 def _lowest_point(coefficients: npt.NDArray[np.float64]) -> float:

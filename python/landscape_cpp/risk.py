@@ -8,8 +8,9 @@ with Sxx (n0, n0), Sxy (n0, n2), Syy (n2, n2) the (weighted) second moments, not
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from . import _validation as check
 from ._dispatch import core
+from ._moments import as_rows, check_block_finite, check_data, check_moments, refuse_underflow, split_chunks
 from ._validation import FloatArray
 
 __all__ = ["Covariances", "SpectralData"]
@@ -27,8 +29,6 @@ _METHODS = ("auto", "moments", "factor")
 # Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the moment form then
 # carries relative errors of about 1e-16 / 1e-8, the size of the default tolerance of a verdict.
 _ILL_CONDITIONED = 1e-8
-
-_TINY = 1e-280  # smallest sum of squares whose products still keep all their digits
 
 _BLOCK_BYTES = 32 * 2**20  # converted at a time when the input is not C-ordered float64
 
@@ -70,6 +70,12 @@ class SpectralData:
     minimum_risk: float
     rounding: float
 
+    @property
+    def tie(self) -> float:
+        """Eigenvalues closer than this cannot be told apart: 8 rounding √total √λ_1."""
+        top = float(self.eigenvalues[0]) if len(self.eigenvalues) else 0.0
+        return 8.0 * self.rounding * math.sqrt(self.total * top)
+
     def __repr__(self) -> str:
         """Name what a person looks at first."""
         shown = ", ".join(f"{value:.6g}" for value in self.eigenvalues[:6])
@@ -78,33 +84,6 @@ class SpectralData:
             f"SpectralData(rank={self.rank}, rank_x={self.rank_x}, condition={self.condition:.3g}, "
             f"total={self.total:.6g}, minimum_risk={self.minimum_risk:.6g}, eigenvalues=[{shown}{more}])"
         )
-
-
-def _rows(name: str, value: Any, *, vector_ok: bool) -> npt.NDArray[Any]:
-    """A 2-D real array (m, n); a vector is one column where that is unambiguous. Not converted yet."""
-    array = check.as_real(name, value)
-    symbol = "(m, n0)" if name == "X" else "(m, n2)"
-    if array.ndim == 1 and vector_ok:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise ValueError(f"{name} must be 2-D {symbol}, got {array.ndim}-D of shape {array.shape}")
-    if array.shape[1] == 0:
-        raise ValueError(f"{name} has no columns: shape {array.shape}")
-    if array.shape[0] == 0:
-        raise ValueError(f"{name} has no rows: shape {array.shape}")
-    return array
-
-
-def _weights(value: Any, m: int) -> FloatArray:
-    if value is None:
-        return np.empty(0)
-    weights = check.as_array("sample_weight", value, "(m,)", (m,))
-    if (weights < 0.0).any():
-        where = int(np.argmax(weights < 0.0))
-        raise ValueError(f"sample_weight must be non-negative, got {weights[where]} at [{where}]")
-    if not weights.sum() < np.inf:
-        raise ValueError("sample_weight is too large: its sum overflows")
-    return weights
 
 
 class Covariances:
@@ -144,7 +123,7 @@ class Covariances:
         yy = check.as_array("yy", yy, "(n2, n2)", (n2, n2))
         if n0 == 0 or n2 == 0:
             raise ValueError(f"moments must not be empty, got n0 = {n0}, n2 = {n2}")
-        _check_moments(xx, xy, yy, check.as_float("tol", tol, positive=True))
+        check_moments(xx, xy, yy, check.as_float("tol", tol, positive=True))
         self._start(n0, n2, same=False, center=False, method="moments", form="moments")
         self._sums = ((xx + xx.T) / 2, xy.copy(), (yy + yy.T) / 2)
         self._weight = 1.0
@@ -208,7 +187,7 @@ class Covariances:
         center = check.as_bool("center", center)
         method = check.as_choice("method", method, _METHODS)
         threads = check.as_threads(n_threads)
-        x, y, weights = _check_data(X, Y, sample_weight)
+        x, y, weights = check_data(X, Y, sample_weight)
         if weights.size and not weights.sum() > 0.0:
             raise ValueError("sample_weight sums to zero")
         same = y is None
@@ -240,11 +219,11 @@ class Covariances:
         center = check.as_bool("center", center)
         method = check.as_choice("method", method, _METHODS)
         result: Covariances | None = None
-        for x, y, weights in _chunks(chunks):
+        for x, y, weights in split_chunks(chunks):
             if result is None:
-                rows, inputs, targets = _check_data(x, y, weights)[0], None, None
+                rows, inputs, targets = check_data(x, y, weights)[0], None, None
                 inputs = rows.shape[1]
-                targets = inputs if y is None else _rows("Y", y, vector_ok=True).shape[1]
+                targets = inputs if y is None else as_rows("Y", y, vector_ok=True).shape[1]
                 few = method == "auto" and inputs > rows.shape[0]
                 form = "factor" if method == "factor" or few else "moments"
                 result = cls._empty(inputs, targets, same=y is None, center=center, method=method, form=form)
@@ -272,7 +251,7 @@ class Covariances:
         if self._n_samples is None:
             raise ValueError("population moments have no sample count and cannot be updated")
         threads = check.as_threads(n_threads)
-        x, y, weights = _check_data(X, Y, sample_weight)
+        x, y, weights = check_data(X, Y, sample_weight)
         if (y is None) != self._same:
             raise ValueError(
                 "Y must be None: these moments were made with Y = X"
@@ -345,20 +324,12 @@ class Covariances:
             witnesses = [self._sums[0].diagonal(), self._sums[1], self._sums[2].diagonal()]
         else:
             witnesses = [np.einsum("ij,ij->j", self._factor, self._factor)]
-        self._refuse_underflow(arrays, np.concatenate([w for w in witnesses if w.ndim == 1]))
+        refuse_underflow(arrays, np.concatenate([w for w in witnesses if w.ndim == 1]))
         if not all(np.isfinite(witness).all() for witness in witnesses):
             for name, array in zip("XY", arrays, strict=False):
                 for first in range(0, m, 65536):
-                    _check_block_finite(name, array[first : first + 65536], first)
+                    check_block_finite(name, array[first : first + 65536], first)
             raise ValueError("X or Y is too large: second moments overflow; rescale the data")
-
-    @staticmethod
-    def _refuse_underflow(arrays: list[npt.NDArray[Any]], moments: FloatArray) -> None:
-        """Refuse columns that are not zero but whose squares are (nearly) lost: their moments would say nothing."""
-        columns = [(name, array, j) for name, array in zip("XY", arrays, strict=False) for j in range(array.shape[1])]
-        for (name, array, j), moment in zip(columns, moments, strict=True):
-            if moment < _TINY and 0.0 < float(np.abs(array[:, j]).max()) < 1e-140:
-                raise ValueError(f"{name}[:, {j}] is too small: second moments underflow; rescale the data")
 
     def _add(self, other: Covariances, threads: int) -> None:
         """Merge the sums of ``other``, of the same form, into these."""
@@ -393,7 +364,7 @@ class Covariances:
         result.__dict__.update(self.__getstate__())
         result._sums = (self._sums[0].copy(), self._sums[1].copy(), self._sums[2].copy())
         result._factor = self._factor.copy()
-        # Cached arrays are frozen, and an update replaces the dictionary: sharing it is safe and spares a decomposition.
+        # Cached arrays are frozen and an update replaces the dictionary: sharing it is safe, and spares decomposing.
         result._cache = self._cache
         return result
 
@@ -603,69 +574,3 @@ class Covariances:
 def _frozen(array: FloatArray) -> FloatArray:
     array.flags.writeable = False
     return array
-
-
-def _check_block_finite(name: str, block: npt.NDArray[Any], first: int) -> None:
-    finite = np.isfinite(block) if block.dtype.kind == "f" else np.ones(1, dtype=bool)
-    if not finite.all():
-        row, column = np.unravel_index(int(np.argmin(finite)), block.shape)
-        raise ValueError(f"{name} contains NaN or infinity at [{first + int(row)}, {int(column)}]")
-
-
-def _check_data(X: Any, Y: Any, sample_weight: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, FloatArray]:
-    x = _rows("X", X, vector_ok=False)
-    y = None if Y is None else _rows("Y", Y, vector_ok=True)
-    if y is not None and y.shape[0] != x.shape[0]:
-        raise ValueError(f"Y must have as many rows as X, {x.shape[0]}, got shape {y.shape}")
-    return x, y, _weights(sample_weight, x.shape[0])
-
-
-def _chunks(chunks: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
-    try:
-        iterator = iter(chunks)
-    except TypeError:
-        raise TypeError(f"chunks must be an iterable of (X, Y), got {type(chunks).__name__}") from None
-    for chunk in iterator:
-        if isinstance(chunk, tuple):
-            if not 2 <= len(chunk) <= 3:
-                raise ValueError(f"each chunk must be X, (X, Y) or (X, Y, sample_weight), got {len(chunk)} entries")
-            yield chunk[0], chunk[1], chunk[2] if len(chunk) == 3 else None
-        else:
-            yield chunk, None, None
-
-
-def _check_moments(xx: FloatArray, xy: FloatArray, yy: FloatArray, tol: float) -> None:
-    """Refuse moments that no data can produce (THEORY 1), after scaling every variable to unit second moment."""
-    n0 = xx.shape[0]
-    for name, block in (("xx", xx), ("yy", yy)):
-        if (block.diagonal() < 0.0).any():
-            where = int(np.argmin(block.diagonal()))
-            raise ValueError(f"{name} has a negative second moment, {block[where, where]:.6g} at [{where}, {where}]")
-        asymmetry = float(np.abs(block - block.T).max())
-        if asymmetry > tol * float(np.abs(block).max()):
-            raise ValueError(f"{name} must be symmetric, largest difference {asymmetry:.3g}")
-    joint = np.block([[xx, xy], [xy.T, yy]])
-    moments = joint.diagonal()
-    with np.errstate(divide="ignore"):
-        scale = np.where(moments > 0.0, 1.0 / np.sqrt(moments), 0.0)
-    unexplained = (np.abs(joint) > 0.0) & ((moments == 0.0)[:, None] | (moments == 0.0)[None, :])
-    tiny = (moments > 0.0) & (moments < _TINY)
-    if tiny.any():
-        where = int(np.argmax(tiny))
-        variable = f"x[{where}]" if where < n0 else f"y[{where - n0}]"
-        raise ValueError(f"{variable} has the second moment {moments[where]:.3g}, which is too small; rescale it")
-    if unexplained.any():
-        row, column = (int(i) for i in np.argwhere(unexplained)[0])
-        zero = row if moments[row] == 0.0 else column
-        variable = f"x[{zero}]" if zero < n0 else f"y[{zero - n0}]"
-        raise ValueError(
-            f"no data has these moments: {variable} has second moment 0 but covaries "
-            f"({joint[row, column]:.3g}); range(xy) must lie in range(xx)"
-        )
-    scaled = scale[:, None] * joint * scale[None, :]
-    smallest = float(np.linalg.eigvalsh((scaled + scaled.T) / 2)[0])
-    if smallest < -tol * len(joint):
-        raise ValueError(
-            "no data has these moments: [[xx, xy], [yx, yy]], scaled to unit diagonal, has the negative eigenvalue "
-            f"{smallest:.3g}; it must be positive semidefinite, so that range(xy) lies in range(xx)"
-        )
