@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from .results import Kind
+
 Report = dict[str, Any]
 
 _LABEL = 14  # width of the first column of the text
