@@ -87,20 +87,20 @@ py::tuple merge_factors(const Array& factor_a, const Array& factor_b, bool cente
   return py::make_tuple(to_array(result), to_tuple(totals));
 }
 
-SpectralObject spectral_from_moments(const Array& xx, const Array& xy, double trace_yy, int n_threads) {
+SpectralObject spectral_from_moments(const Array& xx, const Array& xy, double trace_yy, Index samples, int n_threads) {
   const ConstMatrixMap view = matrix(xx, "xx"), cross = matrix(xy, "xy");
   require_shape(view.rows() == view.cols() && view.rows() == cross.rows() && view.rows() > 0, "xx, xy",
                 "(n0, n0) and (n0, n2)");
   return {without_gil(n_threads, [&](const Context& context) {
-    return risk::spectral_from_moments(view, cross, trace_yy, context);
+    return risk::spectral_from_moments(view, cross, trace_yy, samples, context);
   })};
 }
 
-SpectralObject spectral_from_factor(const Array& fx, const Array& fy, int n_threads) {
+SpectralObject spectral_from_factor(const Array& fx, const Array& fy, Index samples, int n_threads) {
   const ConstMatrixMap view = matrix(fx, "fx"), targets = matrix(fy, "fy");
   require_shape(view.rows() == targets.rows(), "fx, fy", "(k, n0) and (k, n2)");
   return {without_gil(n_threads,
-                      [&](const Context& context) { return risk::spectral_from_factor(view, targets, context); })};
+                      [&](const Context& context) { return risk::spectral_from_factor(view, targets, samples, context); })};
 }
 
 }  // namespace
@@ -148,9 +148,9 @@ void register_risk(py::module_& module) {
       .def_property_readonly("dropped", [](const SpectralObject& s) { return s.data.dropped; })
       .def_property_readonly("rounding", [](const SpectralObject& s) { return s.data.rounding; });
   module.def("spectral_from_moments", &spectral_from_moments, py::arg("xx").noconvert(), py::arg("xy").noconvert(),
-             py::arg("trace_yy"), py::arg("n_threads"), "Spectral data from second moments.");
+             py::arg("trace_yy"), py::arg("samples"), py::arg("n_threads"), "Spectral data from second moments.");
   module.def("spectral_from_factor", &spectral_from_factor, py::arg("fx").noconvert(), py::arg("fy").noconvert(),
-             py::arg("n_threads"), "Spectral data from a factor of the second moments.");
+             py::arg("samples"), py::arg("n_threads"), "Spectral data from a factor of the second moments.");
 }
 
 }  // namespace landscape::bindings

@@ -47,6 +47,7 @@ _REASONS = (
     "critical with a gap below the resolution, but some saddle is as close: eigenvalues nearly coincide",
     "critical, with a positive gap and a direction of negative curvature",
     "critical with a positive gap, but no curvature is negative beyond its margin",
+    "inputs (or weights) so ill-conditioned that gaps cannot be resolved",
 )
 _WITNESSES = (None, ("swap", "THEORY 2.3 (ii): swap"), ("rank", "THEORY 2.3 (iii): rank deficiency"))
 _SYMBOLS = ("(n2, n1)", "(n0, n1)")
@@ -562,6 +563,8 @@ class ShallowLinear:
             )
         else:
             verdict, reason = Verdict.UNDECIDED, "the gap is too close to the tolerance for the rounding margin"
+        if spectrum.rank_x < self.n_inputs:
+            reason += f"; {self.n_inputs - spectrum.rank_x} null directions of the inputs are taken as exactly zero"
         return Certificate(
             value=value,
             lower_bound=lower,

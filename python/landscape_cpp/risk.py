@@ -26,9 +26,9 @@ __all__ = ["Covariances", "SpectralData"]
 
 _METHODS = ("auto", "moments", "factor")
 
-# Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the moment form then
-# carries relative errors of about 1e-16 / 1e-8, the size of the default tolerance of a verdict.
-_ILL_CONDITIONED = 1e-8
+# Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the margins of the moment
+# form, about 1e-14 / rcond, then reach the default tolerance of a verdict, 1e-8.
+_ILL_CONDITIONED = 1e-6
 
 _BLOCK_BYTES = 32 * 2**20  # converted at a time when the input is not C-ordered float64
 
@@ -169,7 +169,7 @@ class Covariances:
             center: Subtract the (weighted) means.
             sample_weight: Non-negative weights, (m,); zeros are allowed.
             method: ``"moments"``, ``"factor"``, or ``"auto"``: a factor if n0 > m or if the scaled Sxx turns out to be
-                ill-conditioned (reciprocal condition below 1e-8), moments otherwise.
+                ill-conditioned (reciprocal condition below 1e-6), moments otherwise.
             n_threads: Threads; None is all of them. Large products then follow the BLAS of SciPy, with 1 Eigen's.
 
         Returns:
@@ -510,11 +510,12 @@ class Covariances:
     def _spectral(self, n_threads: int | None = None) -> core.Spectral:
         """The compiled spectral data."""
         threads = check.as_threads(n_threads)
+        samples = self._n_samples or 0
         if "spectral" not in self._cache:
             if (pair := self.factor) is not None:
-                self._cache["spectral"] = core.spectral_from_factor(*pair, threads)
+                self._cache["spectral"] = core.spectral_from_factor(*pair, samples, threads)
             else:
-                self._cache["spectral"] = core.spectral_from_moments(self.xx, self.xy, self.total, threads)
+                self._cache["spectral"] = core.spectral_from_moments(self.xx, self.xy, self.total, samples, threads)
         spectral: core.Spectral = self._cache["spectral"]
         return spectral
 

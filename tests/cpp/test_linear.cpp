@@ -42,7 +42,7 @@ TEST_CASE("THEORY 2.8: the three critical points") {
   xy << 2, 0, 0, 1;
   e1 << 1, 0;
   e2 << 0, 1;
-  const auto data = risk::spectral_from_moments(xx, xy, 7.0, threads(1));
+  const auto data = risk::spectral_from_moments(xx, xy, 7.0, 0, threads(1));
   CHECK(data.singular_values(0) * data.singular_values(0) == doctest::Approx(4.0));
   linear::Directions directions;
   const double root = std::sqrt(2.0);

@@ -71,8 +71,8 @@ TEST_CASE("spectral data of both forms agree, whiten, and reproduce the risk") {
   const Matrix x = random_matrix(60, 6, 6), y = random_matrix(60, 4, 7);
   const Matrix fx = x / std::sqrt(60.0), fy = y / std::sqrt(60.0);
   const Matrix xx = fx.transpose() * fx, xy = fx.transpose() * fy;
-  const auto from_factor = risk::spectral_from_factor(fx, fy, threads(1));
-  const auto from_moments = risk::spectral_from_moments(xx, xy, fy.squaredNorm(), threads(1));
+  const auto from_factor = risk::spectral_from_factor(fx, fy, 0, threads(1));
+  const auto from_moments = risk::spectral_from_moments(xx, xy, fy.squaredNorm(), 0, threads(1));
   CHECK((from_factor.singular_values - from_moments.singular_values).cwiseAbs().maxCoeff() < 1e-12);
   for (const auto& data : {from_factor, from_moments}) {
     CHECK(data.rank == 4);
@@ -86,18 +86,18 @@ TEST_CASE("spectral data of both forms agree, whiten, and reproduce the risk") {
 }
 
 TEST_CASE("degenerate inputs: zero data, zero and duplicated columns, one number") {
-  const auto zero = risk::spectral_from_moments(Matrix::Zero(3, 3), Matrix::Zero(3, 2), 0.0, threads(1));
+  const auto zero = risk::spectral_from_moments(Matrix::Zero(3, 3), Matrix::Zero(3, 2), 0.0, 0, threads(1));
   CHECK(zero.rank == 0);
   CHECK(zero.rank_x() == 0);
   CHECK(zero.minimum_risk == 0.0);
   Matrix x = random_matrix(30, 4, 9);
   x.col(2) = x.col(0);
   x.col(3).setZero();
-  const auto data = risk::spectral_from_factor(x, random_matrix(30, 2, 10), threads(1));
+  const auto data = risk::spectral_from_factor(x, random_matrix(30, 2, 10), 0, threads(1));
   CHECK(data.rank_x() == 2);
   CHECK(data.condition < 10.0);
   CHECK(distance(data.whitening.transpose() * (x.transpose() * x) * data.whitening, Matrix::Identity(2, 2)) < 1e-12);
-  const auto scalar = risk::spectral_from_moments(Matrix::Constant(1, 1, 4.0), Matrix::Constant(1, 1, 2.0), 3.0, threads(1));
+  const auto scalar = risk::spectral_from_moments(Matrix::Constant(1, 1, 4.0), Matrix::Constant(1, 1, 2.0), 3.0, 0, threads(1));
   CHECK(scalar.singular_values(0) == doctest::Approx(1.0));
   CHECK(scalar.minimum_risk == doctest::Approx(2.0));
 }

@@ -13,6 +13,7 @@ namespace {
 
 using risk::SpectralData;
 
+constexpr double kCoarse = 1e-6;      // of tr Syy: a resolution above it proves nothing worth saying
 constexpr double kNearFactor = 10.0;  // THEORY 3.7: within a factor ten of a threshold is too close to call
 
 double square(double value) { return value * value; }
@@ -269,7 +270,9 @@ void match_indices(const SpectralData& data, const linalg::ThinSvd& z, Index ran
   if (directions.indices_defined) directions.indices = indices;
 }
 
-void settle(Classification& result, const SpectralData& data, Index hidden, double tolerance, double rounding_floor) {
+void settle(Classification& result, const SpectralData& data, const Whitened& point, double tolerance) {
+  const double rounding_floor = point.top > 0.0 ? point.error / point.top : 0.0;
+  const double scale = data.total > 0.0 ? data.total : square(point.norm_u * point.norm_w);  // Y = 0: the weights'
   const double g = result.gradient_relative;
   if (g > kNearFactor * tolerance && g > kNearFactor * rounding_floor) {
     result.kind = Kind::not_critical;
@@ -278,9 +281,10 @@ void settle(Classification& result, const SpectralData& data, Index hidden, doub
     result.kind = Kind::undetermined;
     result.reason = g > kNearFactor * tolerance ? Reason::rounding_gradient : Reason::near_tolerance;
   } else if (result.gap <= result.resolution) {
-    const bool clear = smallest_saddle_gap(data, hidden) > kNearFactor * result.resolution;
+    const bool fine = result.resolution <= kCoarse * scale;
+    const bool clear = fine && smallest_saddle_gap(data, point.w.rows()) > kNearFactor * result.resolution;
     result.kind = clear ? Kind::global_minimum : Kind::undetermined;
-    result.reason = clear ? Reason::gap_closed : Reason::near_tie;
+    result.reason = clear ? Reason::gap_closed : fine ? Reason::near_tie : Reason::coarse_resolution;
   } else if (result.witness != WitnessKind::none) {
     result.kind = Kind::strict_saddle;
     result.reason = Reason::negative_curvature;
@@ -353,7 +357,7 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
   }
   const Index top = std::min(result.rank, data.singular_values.size());
   result.deficit = data.singular_values.head(top).squaredNorm() - (point.e + data.cross).squaredNorm();
-  settle(result, data, hidden, tolerance, rounding_floor);
+  settle(result, data, point, tolerance);
   return result;
 }
 

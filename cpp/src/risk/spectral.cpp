@@ -21,17 +21,22 @@ void project_on_range(SpectralData& data) {
   data.whitening = basis * (basis.transpose() * data.whitening).eval();
 }
 
-void finish(SpectralData& data, double total, Index largest_dimension, const Context& context) {
+// Relative level below which a singular direction of the scaled inputs cannot be told from rounding. Whatever lies above
+// is kept, even if its condition then leaves every verdict undecided: dropping a real direction would prove too much.
+double null_level(Index dimension) { return 8.0 * kUnitRoundoff * std::sqrt(static_cast<double>(dimension)); }
+
+void finish(SpectralData& data, double total, Index dimension, Index samples, const Context& context) {
   project_on_range(data);
   const linalg::ThinSvd svd = linalg::thin_svd(data.cross, context);
   data.left = svd.left;
   data.singular_values = svd.values;
   data.right = svd.right;
   data.total = total;
-  // Backward error of the decompositions, amplified by the condition of the scaled inputs: a subspace of X with
-  // relative size s turns by at most about u / s. The factor 8 sqrt(n) is a customary bound on the modest constants.
-  data.rounding = 8.0 * kUnitRoundoff * std::sqrt(static_cast<double>(std::max<Index>(largest_dimension, 1))) *
-                  data.condition;
+  // Backward error of the decompositions and of the sums over the samples (in blocks of 256 or more, whose errors add
+  // like a random walk), amplified by the condition of the scaled inputs: a subspace of relative size s turns by about
+  // u / s. The factor 8 covers the modest constants; tests/test_certify.py holds it against multiple precision.
+  const double terms = static_cast<double>(dimension) + static_cast<double>(samples) / 256.0;
+  data.rounding = 8.0 * kUnitRoundoff * std::sqrt(terms) * data.condition;
   data.rank = (data.singular_values.array() > data.noise()).count();
   data.minimum_risk = std::max(0.0, total - data.singular_values.squaredNorm());
 }
@@ -39,15 +44,14 @@ void finish(SpectralData& data, double total, Index largest_dimension, const Con
 }  // namespace
 
 SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy,
-                                   const Context& context) {
+                                   Index samples, const Context& context) {
   SpectralData data;
   const Index n0 = xx.rows();
   const Vector scale = inverse_scale(xx.diagonal());
   const Matrix scaled = scale.asDiagonal() * xx * scale.asDiagonal();
   const linalg::SymmetricEigen eigen = linalg::symmetric_eigen(scaled, context);
   const double largest = std::max(0.0, eigen.values(n0 - 1));
-  // LAPACK's eigenvalue error is a modest multiple of u times the largest; 64 keeps tiny problems from being too strict.
-  const double tolerance = 4.0 * static_cast<double>(std::max<Index>(n0, 64)) * 2.0 * kUnitRoundoff * largest;
+  const double tolerance = null_level(n0 + xy.cols()) * largest;
   Index first = 0;
   while (first < n0 && !(eigen.values(first) > tolerance)) ++first;
   const Index rank = n0 - first;
@@ -61,18 +65,23 @@ SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixV
   data.whitening = scale.asDiagonal() * vectors * root.cwiseInverse().asDiagonal();
   data.colouring = xx.diagonal().cwiseMax(0.0).cwiseSqrt().asDiagonal() * vectors * root.asDiagonal();
   data.cross = xy.transpose() * data.whitening;
-  finish(data, trace_yy, n0 + xy.cols(), context);
+  // A direction without variance must not covary either. If a dropped one does, beyond rounding, it was not null: the
+  // moments are too ill-conditioned to say what it explains, and the margin must say so.
+  const double dropped_cross = (eigen.vectors.leftCols(first).transpose() * scale.asDiagonal() * xy).norm();
+  if (dropped_cross > null_level(n0 + xy.cols()) * std::sqrt(std::max(0.0, trace_yy)))
+    data.condition = 1.0 / kUnitRoundoff;
+  finish(data, trace_yy, n0 + xy.cols(), samples, context);
   return data;
 }
 
-SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, const Context& context) {
+SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, Index samples,
+                                  const Context& context) {
   SpectralData data;
   const Vector scale = inverse_scale(fx.colwise().squaredNorm().transpose());
   const Matrix scaled = fx * scale.asDiagonal();
   const linalg::ThinSvd svd = linalg::thin_svd(scaled, context);
   const double largest = svd.values.size() > 0 ? svd.values(0) : 0.0;
-  // NumPy's matrix_rank tolerance.
-  const double tolerance = static_cast<double>(std::max(fx.rows(), fx.cols())) * 2.0 * kUnitRoundoff * largest;
+  const double tolerance = null_level(fx.cols() + fy.cols()) * largest;
   const Index rank = (svd.values.array() > tolerance).count();
   if (rank > 0) {
     data.condition = largest / svd.values(rank - 1);
@@ -83,7 +92,7 @@ SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixVi
   data.whitening = scale.asDiagonal() * svd.right.leftCols(rank) * svd.values.head(rank).cwiseInverse().asDiagonal();
   data.colouring = fx.transpose() * p;
   data.cross = fy.transpose() * p;
-  finish(data, fy.squaredNorm(), std::max(fx.rows(), fx.cols() + fy.cols()), context);
+  finish(data, fy.squaredNorm(), fx.cols() + fy.cols(), samples, context);
   return data;
 }
 

@@ -19,7 +19,8 @@ enum class Reason : int {
   gap_closed,          // global minimum: critical, and the gap is below every saddle's
   near_tie,            // undetermined: the gap is below the resolution, but so is the gap of some saddle
   negative_curvature,  // strict saddle: a direction of negative curvature beyond its margin
-  no_witness           // undetermined: a positive gap, but no direction whose curvature is negative beyond its margin
+  no_witness,          // undetermined: a positive gap, but no direction whose curvature is negative beyond its margin
+  coarse_resolution    // undetermined: inputs so ill-conditioned that the resolution is no longer small
 };
 
 enum class WitnessKind : int { none = 0, swap = 1, rank = 2 };

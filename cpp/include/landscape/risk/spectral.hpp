@@ -6,7 +6,8 @@
 //   R(U V^T) = R_min + |U (V^T B) - M|_F^2,   R_min = tr Syy - sum lambda_i
 //
 // Rank of Sxx: after scaling every input to unit second moment (the risk does not change under invertible maps of the
-// inputs, and units must not decide ranks), singular directions below `rank_tolerance` relative are taken as exact zeros.
+// inputs, and units must not decide ranks), singular directions within rounding of zero (8 u sqrt(n) relative) are taken
+// as exact zeros.
 #pragma once
 
 #include "landscape/context.hpp"
@@ -32,11 +33,13 @@ struct SpectralData {
   double noise() const { return rounding * std::sqrt(total); }
 };
 
-// From moments: xx (n0 x n0), xy (n0 x n2), trace_yy.
+// From moments: xx (n0 x n0), xy (n0 x n2), trace_yy. `samples` is the number of rows they were summed over (0: exact),
+// which enters the rounding level only.
 SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy,
-                                   const Context& context);
+                                   Index samples, const Context& context);
 
 // From a factor: Fx (k x n0), Fy (k x n2) with Sxx = Fx^T Fx, Sxy = Fx^T Fy, Syy = Fy^T Fy.
-SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, const Context& context);
+SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, Index samples,
+                                  const Context& context);
 
 }  // namespace landscape::risk
