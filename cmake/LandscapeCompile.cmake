@@ -33,6 +33,8 @@ set(LANDSCAPE_FLAGS_generic "")
 # reaches a project that links landscape::core.
 function(landscape_compile target)
   target_compile_features(${target} PRIVATE cxx_std_17)
+  # Eigen would open OpenMP regions of its own: threads that nobody asked for, and a hang in a forked process.
+  target_compile_definitions(${target} PRIVATE EIGEN_DONT_PARALLELIZE)
   set_target_properties(${target} PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   if(MSVC)
     target_compile_options(${target} PRIVATE /W4 /permissive- /utf-8 /bigobj $<$<BOOL:${LANDSCAPE_WERROR}>:/WX>)

@@ -26,7 +26,10 @@ def load(path: str | os.PathLike[str]) -> Covariances | Certificate:
     Raises:
         ValueError: If the file holds nothing this version can read.
         FileNotFoundError: If there is no such file.
+        TypeError: If ``path`` is not a path.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a path, got {type(path).__name__}")
     if zipfile.is_zipfile(path):
         with np.load(path, allow_pickle=False) as arrays:
             if "type" not in arrays.files or str(arrays["type"]) != "Covariances":

@@ -41,7 +41,7 @@ def default_threads() -> int:
 def as_threads(n_threads: int | None) -> int:
     """``n_threads`` as a positive int; None is the default. One in a process forked after a parallel region."""
     global _parallel_used
-    threads = default_threads() if n_threads is None else as_int("n_threads", n_threads, minimum=1)
+    threads = default_threads() if n_threads is None else as_int("n_threads", n_threads, minimum=1, maximum=1024)
     if _forked_after_parallel:
         return 1
     _parallel_used = _parallel_used or threads > 1
@@ -149,6 +149,11 @@ def check_finite(name: str, array: npt.NDArray[Any]) -> None:
                 raise ValueError(f"{name} contains NaN or infinity at [{', '.join(str(int(i)) for i in where)}]")
 
 
+def largest(array: FloatArray) -> float:
+    """The largest entry in magnitude, without a temporary; 0 if there is none."""
+    return max(float(array.max()), -float(array.min())) if array.size else 0.0
+
+
 def as_array(name: str, value: Any, symbol: str, shape: tuple[int | None, ...]) -> FloatArray:
     """An array of a given shape, finite, as C-ordered float64.
 
@@ -160,7 +165,10 @@ def as_array(name: str, value: Any, symbol: str, shape: tuple[int | None, ...]) 
     """
     array = as_real(name, value)
     if array.ndim != len(shape) or any(want not in (None, got) for got, want in zip(array.shape, shape, strict=True)):
-        known = symbol if any(size is None for size in shape) else f"{symbol} = {_shape_text(tuple(map(int, shape)))}"  # type: ignore[arg-type]
+        letters = symbol.strip("(),").split(", ")
+        sizes = [letter if size is None else str(size) for letter, size in zip(letters, shape, strict=True)]
+        filled = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+        known = symbol if filled == symbol else f"{symbol} = {filled}"
         raise ValueError(f"{name} must be {known}, got {_shape_text(array.shape)}")
     array = as_contiguous(array)
     check_finite(name, array)

@@ -75,6 +75,12 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
         return symmetric
 
 
+def _landscape(land: Any, needs: str) -> Any:
+    if not hasattr(land, needs):
+        raise TypeError(f"land must be a landscape, such as ShallowLinear, got {type(land).__name__}")
+    return land
+
+
 def _extreme(
     land: Any,
     p: Any,
@@ -93,7 +99,7 @@ def _extreme(
     tol = check.as_float("tol", tol, positive=True)
     budget = 0 if max_products is None else check.as_int("max_products", max_products, minimum=1)
     number = check.as_seed("seed", seed)
-    operator = land.hessian(p, n_threads=n_threads)
+    operator = _landscape(land, "hessian").hessian(p, n_threads=n_threads)
     threads = check.as_threads(n_threads)
     size = int(operator.shape[0])
     k = check.as_int("k", k, minimum=1, maximum=size)
@@ -197,7 +203,7 @@ def spectrum(
         A :class:`Spectrum`.
     """
     if k is None:
-        k, method = land.size, "dense" if method == "auto" else method
+        k, method = _landscape(land, "hessian").size, "dense" if method == "auto" else method
     return _extreme(
         land, p, k, which=which, tol=tol, max_products=max_products, method=method, seed=seed,
         n_threads=n_threads, raise_on_failure=raise_on_failure,
@@ -224,6 +230,7 @@ def slice(  # noqa: A001 - the field's word, and always written ls.slice
     Raises:
         ValueError: For wrong shapes, NaN or infinity, or ``t`` without ``d2``.
     """
+    _landscape(land, "_slice_coefficients")
     point, first = land._single(p), land._single(d1, "d1")
     second = None if d2 is None else land._single(d2, "d2")
     if second is None and t is not None:

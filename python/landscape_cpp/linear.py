@@ -51,6 +51,7 @@ _REASONS = (
 )
 _WITNESSES = (None, ("swap", "THEORY 2.3 (ii): swap"), ("rank", "THEORY 2.3 (iii): rank deficiency"))
 _SYMBOLS = ("(n2, n1)", "(n0, n1)")
+_LARGEST = 1e70  # the coefficients of a line through larger weights, fourth powers of them, overflow
 
 
 class ShallowLinear:
@@ -81,7 +82,7 @@ class ShallowLinear:
         """Take a snapshot of the moments."""
         if not isinstance(cov, Covariances):
             raise TypeError(f"cov must be a Covariances, got {type(cov).__name__}")
-        self._n1 = check.as_int("n_hidden", n_hidden, minimum=1)
+        self._n1 = check.as_int("n_hidden", n_hidden, minimum=1, maximum=2**31 - 1)
         cov._positive_weight()
         self._cov = cov._copy()
 
@@ -122,7 +123,15 @@ class ShallowLinear:
     # ------------------------------------------------------------------------------------------------ points
 
     def _point(self, p: Any, name: str = "p") -> Point:
-        return check.as_point(name, p, self.shapes, _SYMBOLS)
+        u, v = check.as_point(name, p, self.shapes, _SYMBOLS)
+        largest_u, largest_v = check.largest(u), check.largest(v)
+        reach = largest_u * largest_v * self._n1 * self._cov.input_scale
+        if not max(largest_u, largest_v, reach) < _LARGEST:
+            raise ValueError(
+                f"{name} is too large: entries of U up to {largest_u:.1e} and of V up to {largest_v:.1e} make products "
+                "overflow"
+            )
+        return u, v
 
     def _single(self, p: Any, name: str = "p") -> Point:
         point = self._point(p, name)
@@ -241,7 +250,7 @@ class ShallowLinear:
             X: Inputs, (m, n0).
         """
         u, v = self._point(p)
-        x = check.as_array("X", X, f"(m, n0) = (m, {self.n_inputs})", (None, self.n_inputs))
+        x = check.as_array("X", X, "(m, n0)", (None, self.n_inputs))
         return np.asarray(x @ v @ np.swapaxes(u, -1, -2))
 
     # ----------------------------------------------------------------------------------- minimum and critical points
@@ -503,6 +512,10 @@ class ShallowLinear:
         if found.escape is not None:
             candidates = [found.escape.scaled_direction, found.escape.direction]
         for direction in candidates:
+            # Only the ray matters: a direction of the size of the point keeps the quartic's coefficients in range.
+            size = max(check.largest(direction[0]), check.largest(direction[1]))
+            reach = max(1.0, check.largest(point[0]), check.largest(point[1])) / size if size > 0.0 else 1.0
+            direction = (reach * direction[0], reach * direction[1])
             step = _lowest_point(self._slice_coefficients(point, direction, None, n_threads)[:, 0])
             moved = (point[0] + step * direction[0], point[1] + step * direction[1])
             if step != 0.0 and self.gap(moved, n_threads=n_threads) < found.gap:

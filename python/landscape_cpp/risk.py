@@ -26,8 +26,8 @@ __all__ = ["Covariances", "SpectralData"]
 
 _METHODS = ("auto", "moments", "factor")
 
-# Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the margins of the moment
-# form, about 1e-14 / rcond, then reach the default tolerance of a verdict, 1e-8.
+# Reciprocal condition of the scaled Sxx below which "auto" goes back to the data for a factor: the margins of moments
+# are about 1e-14 / rcond, which then reaches the default tolerance of a verdict, 1e-8.
 _ILL_CONDITIONED = 1e-6
 
 _BLOCK_BYTES = 32 * 2**20  # converted at a time when the input is not C-ordered float64
@@ -477,6 +477,16 @@ class Covariances:
         if (pair := self.factor) is not None:
             return float(np.vdot(pair[1], pair[1]))
         return float(np.trace(self.yy))
+
+    @property
+    def input_scale(self) -> float:
+        """√(tr Sxx): the root mean square length of an input."""
+        if "input_scale" not in self._cache:
+            pair = self.factor
+            square = np.trace(self.xx) if pair is None else np.vdot(pair[0], pair[0])
+            self._cache["input_scale"] = math.sqrt(float(square))
+        scale: float = self._cache["input_scale"]
+        return scale
 
     def spectrum(self, *, n_threads: int | None = None) -> SpectralData:
         """Whitened spectral data: the eigenvalues λ of Σ = Syx Sxx⁺ Sxy and the bases that belong to them.

@@ -28,7 +28,8 @@ class Search {
     basis.row(0) = random_start(locked, basis, 0).transpose();
     for (;;) {
       double beta = 0.0;
-      for (Index j = kept; j < basis_size; ++j) {
+      Index size = basis_size;
+      for (Index j = kept; j < size; ++j) {
         context_.check();
         apply_(basis.row(j).data(), image.data());
         if (settings_.largest) image = -image;
@@ -39,18 +40,20 @@ class Search {
         scale_ = std::max(scale_, coefficients.cwiseAbs().maxCoeff());
         const bool invariant = beta <= 4.0 * kUnitRoundoff * static_cast<double>(n_) * scale_;
         if (invariant) beta = 0.0;
+        if (products >= max_products) size = j + 1;
         if (j + 1 == room) break;
         // An invariant subspace is continued by a fresh random direction.
         basis.row(j + 1) = (invariant ? random_start(locked, basis, j + 1) : Vector(image / beta)).transpose();
       }
-      const SymmetricEigen ritz = symmetric_eigen(projected, Context{});
+      const SymmetricEigen ritz = symmetric_eigen(projected.topLeftCorner(size, size), Context{});
       scale_ = std::max(scale_, ritz.values.cwiseAbs().maxCoeff());
-      const Index found = std::min(wanted, basis_size);
-      const Vector estimates = beta * ritz.vectors.row(basis_size - 1).head(found).cwiseAbs().transpose();
-      const bool converged = basis_size == room || estimates.maxCoeff() <= settings_.tolerance * scale_;
+      const Index found = std::min(wanted, size);
+      const Vector estimates = beta * ritz.vectors.row(size - 1).head(found).cwiseAbs().transpose();
+      const bool converged =
+          found == wanted && (size == room || estimates.maxCoeff() <= settings_.tolerance * scale_);
       if (converged || products >= max_products) {
         values_ = ritz.values.head(found);
-        vectors_ = ritz.vectors.leftCols(found).transpose() * basis.topRows(basis_size);
+        vectors_ = ritz.vectors.leftCols(found).transpose() * basis.topRows(size);
         return converged;
       }
       // Keep the wanted Ritz vectors and some of their neighbours, then the residual direction.
@@ -125,7 +128,8 @@ LanczosResult lanczos(const SymmetricOperator& apply, Index n, const LanczosSett
                       const Context& context) {
   require(n >= 1, "the operator must have at least one row");
   require(settings.count >= 1 && settings.count <= n, "count must be between 1 and the order of the operator");
-  const Index allowance = settings.max_products > 0 ? settings.max_products : std::max<Index>(10 * n, 1000);
+  const Index budget = settings.max_products > 0 ? settings.max_products : std::max<Index>(10 * n, 1000);
+  const Index allowance = std::max<Index>(1, budget - settings.count);  // the rest pays for the final residuals
   LanczosResult result;
   Search search(apply, n, settings, context);
   Matrix found(0, n);
@@ -139,8 +143,11 @@ LanczosResult lanczos(const SymmetricOperator& apply, Index n, const LanczosSett
     Vector sorted = values;
     std::sort(sorted.data(), sorted.data() + sorted.size());
     const double last = sorted(settings.count - 1);
-    if (!settled) result.converged = false;
-    if (settled && search.values()(0) >= last - settings.tolerance * search.scale()) break;
+    if (!settled) {
+      result.converged = false;  // nothing more extreme is left, as far as the budget could see
+      break;
+    }
+    if (search.values()(0) >= last - settings.tolerance * search.scale()) break;
     append(found, search.vectors());
     values.conservativeResize(values.size() + 1);
     values(values.size() - 1) = search.values()(0);

@@ -12,18 +12,31 @@ constexpr Index kDepthTile = 192;
 
 int as_int(Index value) { return static_cast<int>(value); }
 
+enum class Part { all, lower };
+
+// Every tile is summed in an aligned scratch of fixed stride: where C happens to lie in memory must not decide which of
+// its entries Eigen computes with packets and which one by one, whose roundings differ.
 template <class Left, class Right>
-void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const Context& context) {
+void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const Context& context,
+                   Part part = Part::all) {
   const Index row_tiles = (c.rows() + kRowTile - 1) / kRowTile, column_tiles = (c.cols() + kRowTile - 1) / kRowTile;
   parallel_for(row_tiles * column_tiles, context, [&](Index tile, int) {
     const Index row = tile / column_tiles * kRowTile, column = tile % column_tiles * kRowTile;
+    if (part == Part::lower && column > row) return;
     const Index rows = std::min(kRowTile, c.rows() - row), columns = std::min(kRowTile, c.cols() - column);
-    auto block = c.block(row, column, rows, columns);
-    if (into == Into::overwrite) block.setZero();
+    alignas(64) double scratch[kRowTile * kRowTile];
+    const Index stride = (columns + 7) / 8 * 8;
+    Eigen::Map<Matrix, Eigen::Aligned64, Eigen::OuterStride<>> sum(scratch, rows, columns,
+                                                                  Eigen::OuterStride<>(stride));
+    if (into == Into::add)
+      sum = c.block(row, column, rows, columns);
+    else
+      sum.setZero();
     for (Index k = 0; k < a.cols(); k += kDepthTile) {
       const Index depth = std::min(kDepthTile, a.cols() - k);
-      block.noalias() += a.block(row, k, rows, depth) * b.block(k, column, depth, columns);
+      sum.noalias() += a.block(row, k, rows, depth) * b.block(k, column, depth, columns);
     }
+    c.block(row, column, rows, columns) = sum;
   });
 }
 
@@ -121,12 +134,7 @@ void accumulate_gram(const ConstMatrixView& x, MatrixView c, const Context& cont
     blas->dsyrk(&uplo, &trans, &n, &k, &one, const_cast<double*>(x.data()), &lda, &one, c.data(), &ldc);
     return;
   }
-  const Index tiles = (x.cols() + kRowTile - 1) / kRowTile;
-  parallel_for(tiles, context, [&](Index tile, int) {
-    const Index first = tile * kRowTile;
-    const Index rows = std::min(kRowTile, x.cols() - first);
-    c.block(first, 0, rows, first + rows).noalias() += x.middleCols(first, rows).transpose() * x.leftCols(first + rows);
-  });
+  tiled_product(x.transpose(), x, c, Into::add, context, Part::lower);
 }
 
 void accumulate_cross(const ConstMatrixView& x, const ConstMatrixView& y, MatrixView c, const Context& context) {
@@ -139,12 +147,7 @@ void accumulate_cross(const ConstMatrixView& x, const ConstMatrixView& y, Matrix
                 const_cast<double*>(x.data()), &ldx, &one, c.data(), &ldc);
     return;
   }
-  const Index tiles = (x.cols() + kRowTile - 1) / kRowTile;
-  parallel_for(tiles, context, [&](Index tile, int) {
-    const Index first = tile * kRowTile;
-    const Index rows = std::min(kRowTile, x.cols() - first);
-    c.middleRows(first, rows).noalias() += x.middleCols(first, rows).transpose() * y;
-  });
+  tiled_product(x.transpose(), y, c, Into::add, context);
 }
 
 }  // namespace landscape::linalg

@@ -29,33 +29,57 @@ struct Whitened {
   Matrix w;  // V^T B, n1 x rx
   Matrix e;  // U W - M, n2 x rx
   double norm_u, norm_w, top;
-  double error;  // bound on the rounding error of the entries of E, in norm
+  double error;    // bound on the rounding error of E, in norm
+  double error_w;  // the same for W
 };
 
 Whitened whiten(const SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v, const Context& context) {
   Whitened point;
   point.w.resize(v.cols(), data.rank_x());
   linalg::multiply_transposed(v, data.colouring, point.w, context);
+  // V may lie in the kernel of Sxx up to rounding: what is left of W is then noise, and no gradient is relative to noise.
+  point.error_w = 4.0 * kUnitRoundoff * std::sqrt(static_cast<double>(v.rows())) * v.norm() * data.colouring.norm();
+  if (point.w.norm() <= 4.0 * point.error_w) point.w.setZero();
   point.e.resize(u.rows(), data.rank_x());
   linalg::multiply(u, point.w, point.e, context);
   point.e -= data.cross;
   point.norm_u = u.norm();
   point.norm_w = point.w.norm();
   point.top = data.singular_values.size() > 0 ? data.singular_values(0) : 0.0;
-  // Two inner products of lengths n0 and n1 per entry, and the error of M itself.
-  const double lengths = std::sqrt(static_cast<double>(v.rows() + v.cols()));
-  point.error = 4.0 * kUnitRoundoff * lengths * point.norm_u * point.norm_w + data.noise();
+  // Inner products of length n1 over entries of W that carry errors of their own, and the error of M itself.
+  point.error = 4.0 * kUnitRoundoff * std::sqrt(static_cast<double>(v.cols())) * point.norm_u * point.norm_w +
+                point.norm_u * point.error_w + data.noise();
   return point;
 }
 
+// sigma_1; without any (Sigma = 0) the size of the targets, without targets that of the weights.
+double gradient_scale(const SpectralData& data, const Whitened& point) {
+  if (data.rank > 0) return point.top;
+  return data.total > 0.0 ? std::sqrt(data.total) : point.norm_u * point.norm_w;
+}
+
+// Between 0 and 1: whether a layer is there at all. One that is tiny beside a balanced one on these data counts less,
+// unless the product is large all the same: a layer of rounding errors has directions, yet what it does is nothing.
+double presence(const Whitened& point, double layer, double scale) {
+  if (!(scale > 0.0)) return 1.0;
+  return std::min(1.0, std::max(point.norm_u * point.norm_w / scale, layer / std::sqrt(scale)));
+}
+
 // Each layer's gradient relative to what the other layer could make of the data: |2 E W^T| / (2 |W| sigma_1) and
-// |2 U^T E| / (2 |U| sigma_1) (THEORY 12b.3). Unbalanced weights cannot hide a gradient; an exact zero layer can.
-double relative_gradient(const Whitened& point, double grad_u, double grad_w) {
-  const double scale = point.top > 0.0 ? point.top : point.norm_u * point.norm_w;
-  const double by_u = point.norm_w > 0.0 ? grad_u / (2.0 * point.norm_w) : 0.0;
-  const double by_w = point.norm_u > 0.0 ? grad_w / (2.0 * point.norm_u) : 0.0;
-  const double largest = std::max(by_u, by_w);
-  return largest > 0.0 ? largest / scale : 0.0;
+// |2 U^T E| / (2 |U| sigma_1) (THEORY 12b.3). Unbalanced weights cannot hide a gradient.
+double relative_gradient(const SpectralData& data, const Whitened& point, double grad_u, double grad_w) {
+  const double scale = gradient_scale(data, point);
+  const auto relative = [&](double gradient, double other) {
+    if (!(gradient > 0.0)) return 0.0;
+    return presence(point, other, scale) * gradient / (2.0 * other * scale);
+  };
+  return std::max(relative(grad_u, point.norm_w), relative(grad_w, point.norm_u));
+}
+
+// Relative gradient that the rounding of E alone can produce.
+double gradient_floor(const SpectralData& data, const Whitened& point) {
+  const double scale = gradient_scale(data, point);
+  return scale > 0.0 ? point.error / scale : 0.0;
 }
 
 // Half the smallest positive singular value of M: at a critical point those of U W are among those of M (THEORY 3.7).
@@ -210,12 +234,12 @@ void offer_ranks(Witness& best, const SpectralData& data, const ConstMatrixView&
 }
 
 // Numerical rank from singular values; -1 when one of them is too close to the threshold to call.
-Index clear_rank(const Vector& values) {
-  if (values.size() == 0 || !(values(0) > 0.0)) return 0;
+Index clear_rank(const Vector& values, double noise) {
+  if (values.size() == 0 || !(values(0) > noise)) return 0;
   Index rank = 0;
   for (Index i = 0; i < values.size(); ++i) {
     const double relative = values(i) / values(0);
-    if (relative > 1e-10 && relative < 1e-6) return -1;
+    if (relative > 1e-10 && relative < 1e-6 && values(i) > noise) return -1;
     if (relative >= 1e-6) ++rank;
   }
   return rank;
@@ -243,8 +267,12 @@ void count_signs(const SpectralData& data, const linalg::ThinSvd& z, const linal
         ++(difference > 0.0 ? above : below);
     }
   result.morse_index = above + extra * missed;
-  const Index rank_u = clear_rank(linalg::thin_svd(u, context).values);
-  const Index rank_w = clear_rank(linalg::thin_svd(point.w, context).values);
+  const double scale = gradient_scale(data, point);
+  const auto rank_of = [&](const ConstMatrixView& layer, double norm, double noise) {
+    return presence(point, norm, scale) < 1e-10 ? Index{0} : clear_rank(linalg::thin_svd(layer, context).values, noise);
+  };
+  const Index rank_u = rank_of(u, point.norm_u, 0.0);
+  const Index rank_w = rank_of(point.w, point.norm_w, 4.0 * point.error_w);
   if (rank_u < 0 || rank_w < 0) return;
   const Index idle_outputs = u.rows() - data.rank, idle_inputs = data.rank_x() - data.rank;
   const Index extra_u = rank_u - r, extra_w = rank_w - r;  // ranks of N2 and N1
@@ -271,7 +299,7 @@ void match_indices(const SpectralData& data, const linalg::ThinSvd& z, Index ran
 }
 
 void settle(Classification& result, const SpectralData& data, const Whitened& point, double tolerance) {
-  const double rounding_floor = point.top > 0.0 ? point.error / point.top : 0.0;
+  const double rounding_floor = gradient_floor(data, point);
   const double scale = data.total > 0.0 ? data.total : square(point.norm_u * point.norm_w);  // Y = 0: the weights'
   const double g = result.gradient_relative;
   if (g > kNearFactor * tolerance && g > kNearFactor * rounding_floor) {
@@ -315,7 +343,7 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
   const Matrix grad_u = 2.0 * point.e * point.w.transpose();  // n2 x n1
   const Matrix grad_w = 2.0 * u.transpose() * point.e;        // n1 x rx
   result.gradient = std::hypot(grad_u.norm(), (data.colouring * grad_w.transpose()).norm());  // dR/dV = B (dR/dW)^T
-  result.gradient_relative = relative_gradient(point, grad_u.norm(), grad_w.norm());
+  result.gradient_relative = relative_gradient(data, point, grad_u.norm(), grad_w.norm());
 
   const double norm_e = point.e.norm();
   const Index used = std::min(hidden, data.singular_values.size());
@@ -325,7 +353,7 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
   result.gap_margin = 2.0 * norm_e * point.error + square(point.error) +
                       8.0 * kUnitRoundoff * static_cast<double>(u.rows()) * square(norm_e);
   result.resolution = result.gap_margin + kNearFactor * result.gradient_relative * square(point.top);
-  const double rounding_floor = point.top > 0.0 ? point.error / point.top : 0.0;
+  const double rounding_floor = gradient_floor(data, point);
 
   const bool maybe_critical = result.gradient_relative <= kNearFactor * std::max(tolerance, rounding_floor);
   if (!maybe_critical) {
