@@ -78,7 +78,7 @@ def bench_hvp() -> None:
     print(f"reached {flops / rate / seconds[ours]:.2f} of it")
 
 
-def numpy_classify(cov: ls.Covariances, us: np.ndarray, vs: np.ndarray, tol: float = 1e-8) -> dict[str, np.ndarray]:
+def numpy_classify(cov: ls.Covariances, us: np.ndarray, vs: np.ndarray, tol: float = 1e-8) -> dict[str, object]:
     """The same decisions for a stack of points with np.linalg on stacks."""
     spectrum = cov.spectrum()
     sigma = np.sqrt(spectrum.eigenvalues)
@@ -87,31 +87,31 @@ def numpy_classify(cov: ls.Covariances, us: np.ndarray, vs: np.ndarray, tol: flo
     grad_u = 2.0 * e @ np.swapaxes(w, 1, 2)
     grad_w = 2.0 * np.swapaxes(us, 1, 2) @ e
     norm = np.linalg.norm
+    tiny = np.finfo(float).tiny  # U = V = 0 is among the critical points
     relative = np.maximum(
-        norm(grad_u, axis=(1, 2)) / (2.0 * norm(w, axis=(1, 2)) * sigma[0]),
-        norm(grad_w, axis=(1, 2)) / (2.0 * norm(us, axis=(1, 2)) * sigma[0]),
+        norm(grad_u, axis=(1, 2)) / (2.0 * norm(w, axis=(1, 2)) * sigma[0] + tiny),
+        norm(grad_w, axis=(1, 2)) / (2.0 * norm(us, axis=(1, 2)) * sigma[0] + tiny),
     )
     gradient = np.hypot(norm(grad_u, axis=(1, 2)), norm(spectrum.colouring @ np.swapaxes(grad_w, 1, 2), axis=(1, 2)))
     width = us.shape[2]
     squared = norm(e, axis=(1, 2)) ** 2
     z = us @ w
-    left, used, right = np.linalg.svd(z, full_matrices=False)
-    used = used[:, :width]
+    critical = relative <= tol
+    used = np.linalg.svd(z, compute_uv=False)[:, :width]
     threshold = 0.5 * sigma[spectrum.rank - 1]
     rank = (used > threshold).sum(axis=1)
     explained = np.concatenate([[0.0], np.cumsum(spectrum.eigenvalues)])[rank]
-    missed = np.linalg.svd(e, compute_uv=False)[:, 0]
+    # Witnesses are needed at critical points only: both pairs of singular vectors.
+    vectors = (np.linalg.svd(z[critical], full_matrices=False), np.linalg.svd(e[critical], full_matrices=False))
     return {
         "gap": squared - spectrum.eigenvalues[width:].sum(),
         "value": spectrum.minimum_risk + squared,
         "gradient": gradient,
-        "critical": relative <= tol,
+        "critical": critical,
         "rank": rank,
         "rank_margin": np.minimum(1.0, (np.abs(used - threshold) / threshold).min(axis=1)),
         "deficit": explained - norm(z, axis=(1, 2)) ** 2,
-        "missed": missed,
-        "left": left,
-        "right": right,
+        "vectors": vectors,
     }
 
 

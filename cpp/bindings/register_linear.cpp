@@ -168,9 +168,11 @@ py::dict classify(const SpectralObject& spectral, const Array& u, const Array& v
   linear::Directions directions;
   without_gil(n_threads, [&](const Context& context) {
     const Split split(context, p.size());
-    parallel_for(p.size(), split.outer, [&](Index i, int) {
+    std::vector<linear::Whitened> scratch(static_cast<std::size_t>(std::max(1, n_threads)));
+    parallel_for(p.size(), split.outer, [&](Index i, int thread) {
       results[static_cast<std::size_t>(i)] =
-          linear::classify(spectral.data, p.u[i], p.v[i], tolerance, p.batched() ? nullptr : &directions, split.inner);
+          linear::classify(spectral.data, p.u[i], p.v[i], tolerance, p.batched() ? nullptr : &directions,
+                           scratch[static_cast<std::size_t>(thread)], split.inner);
     });
   });
   py::dict table = columns(results);

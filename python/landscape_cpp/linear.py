@@ -391,12 +391,12 @@ class ShallowLinear:
 
     def _classify(self, p: Point, tol: float, threads: int) -> CriticalPoint | CriticalPointBatch:
         table = core.shallow_classify(self._cov._spectral(), *p, tol, threads)
-        kinds = [_KINDS[int(code)] for code in table["kind"]]
         if p[0].ndim == 3:
+            kinds = np.array(_KINDS, dtype=object)[table["kind"]]
             names = ("value", "gap", "gap_margin", "gradient_norm", "gradient", "rank", "rank_margin", "deficit")
             more = ("morse_index", "nullity", "rayleigh_quotient", "resolution")
             columns = {name: table[name] for name in names + more}
-            return CriticalPointBatch(kind=np.array(kinds, dtype=object), tol=tol, _land=self, _points=p, **columns)
+            return CriticalPointBatch(kind=kinds, tol=tol, _land=self, _points=p, **columns)
         row = {name: column[0].item() for name, column in table.items() if isinstance(column, np.ndarray)}
         escape = None
         if "direction" in table:
@@ -412,7 +412,7 @@ class ShallowLinear:
             )
         indices = table["indices"]
         return CriticalPoint(
-            kind=kinds[0],
+            kind=_KINDS[row["kind"]],
             value=row["value"],
             gap=row["gap"],
             gap_margin=row["gap_margin"],

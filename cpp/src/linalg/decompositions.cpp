@@ -38,6 +38,12 @@ SymmetricEigen symmetric_eigen(const ConstMatrixView& a, const Context& context)
   return result;
 }
 
+Vector symmetric_eigenvalues(const ConstMatrixView& a) {
+  Eigen::SelfAdjointEigenSolver<ColumnMajor> solver(ColumnMajor(a), Eigen::EigenvaluesOnly);
+  converged(solver.info() == Eigen::Success ? 0 : 1, "SelfAdjointEigenSolver");
+  return solver.eigenvalues();
+}
+
 Matrix qr_factor(const ConstMatrixView& a, const Context& context) {
   const Index rank = std::min(a.rows(), a.cols());
   if (rank == 0) return Matrix(0, a.cols());

@@ -1,95 +1,127 @@
 #include "landscape/linalg/products.hpp"
 
+#include <algorithm>
+#include <type_traits>
+
 #include "landscape/parallel.hpp"
 
 namespace landscape::linalg {
 
 namespace {
 
-// 64 x 192 doubles are 96 KB, below the 128 KB that Eigen packs on the stack (EIGEN_STACK_ALLOCATION_LIMIT).
+// Eigen's packed product allocates, and on the thin matrices of these kernels it was 10 % to 60 % slower than the block
+// below (benchmarks/bench_linear.py, 784-64-10 and 30-8-10): a tile of 64 x 64 over 192 stays in the first two caches.
 constexpr Index kRowTile = 64;
 constexpr Index kDepthTile = 192;
 
+using Packet = Eigen::internal::packet_traits<double>::type;
+constexpr Index kWidth = Eigen::internal::unpacket_traits<Packet>::size;
+constexpr Index kPanel = 3 * kWidth;  // columns of a full panel: 4 x 3 accumulators fit the registers of SSE and AVX
+
+using Unit = std::integral_constant<Index, 1>;
+
 int as_int(Index value) { return static_cast<int>(value); }
+
+// out (Rows x Packets packets) <- out + S (Rows x depth) panel (depth x Packets packets); S has any two strides
+template <int Rows, int Packets, class DepthStride>
+void register_block(const double* s, Index row_stride, DepthStride depth_stride, Index depth, const double* panel,
+                    double* out, Index out_stride) {
+  using Eigen::internal::pload;
+  using Eigen::internal::pmadd;
+  using Eigen::internal::pset1;
+  using Eigen::internal::pstore;
+  Packet sum[Rows][Packets];
+  for (int r = 0; r < Rows; ++r)
+    for (int q = 0; q < Packets; ++q) sum[r][q] = pload<Packet>(out + r * out_stride + q * kWidth);
+  for (Index j = 0; j < depth; ++j) {
+    Packet d[Packets];
+    for (int q = 0; q < Packets; ++q) d[q] = pload<Packet>(panel + (j * Packets + q) * kWidth);
+    for (int r = 0; r < Rows; ++r) {
+      const Packet value = pset1<Packet>(s[r * row_stride + j * depth_stride]);
+      for (int q = 0; q < Packets; ++q) sum[r][q] = pmadd(value, d[q], sum[r][q]);
+    }
+  }
+  for (int r = 0; r < Rows; ++r)
+    for (int q = 0; q < Packets; ++q) pstore(out + r * out_stride + q * kWidth, sum[r][q]);
+}
+
+template <int Packets, class DepthStride>
+void row_blocks(const double* s, Index row_stride, DepthStride depth_stride, Index rows, Index depth,
+                const double* panel, double* out, Index out_stride) {
+  Index i = 0;
+  for (; i + 4 <= rows; i += 4)
+    register_block<4, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
+                               out_stride);
+  for (; i < rows; ++i)
+    register_block<1, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
+                               out_stride);
+}
+
+// panel (depth x Packets packets) <- columns of B, padded with zeros
+template <int Packets, class Right>
+void pack_panel(const Right& b, Index column, Index columns, double* panel) {
+  constexpr Index width = Packets * kWidth;
+  for (Index j = 0; j < b.rows(); ++j)
+    for (Index q = 0; q < width; ++q) panel[j * width + q] = q < columns ? b(j, column + q) : 0.0;
+}
+
+Index packets_for(Index columns) { return std::min<Index>(3, (columns + kWidth - 1) / kWidth); }
+
+// Calls body(std::integral_constant<int, Packets>) for a panel of so many columns.
+template <class Body>
+void with_packets(Index columns, Body&& body) {
+  switch (packets_for(columns)) {
+    case 1:
+      return body(std::integral_constant<int, 1>{});
+    case 2:
+      return body(std::integral_constant<int, 2>{});
+    default:
+      return body(std::integral_constant<int, 3>{});
+  }
+}
+
+// sum <- sum + A B for one tile: B is packed panel by panel, A is read where it lies.
+template <class Left, class Right>
+void add_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
+  alignas(64) double panel[kDepthTile * kPanel];
+  const Unit one;
+  for (Index column = 0; column < b.cols(); column += kPanel) {
+    const Index columns = std::min(kPanel, b.cols() - column);
+    with_packets(columns, [&](auto packets) {
+      pack_panel<packets.value>(b, column, columns, panel);
+      if constexpr (Left::IsRowMajor)
+        row_blocks<packets.value>(a.data(), a.outerStride(), one, a.rows(), b.rows(), panel, sum + column, sum_stride);
+      else
+        row_blocks<packets.value>(a.data(), Index{1}, a.outerStride(), a.rows(), b.rows(), panel, sum + column,
+                                  sum_stride);
+    });
+  }
+}
 
 enum class Part { all, lower };
 
 // Every tile is summed in an aligned scratch of fixed stride: where C happens to lie in memory must not decide which of
-// its entries Eigen computes with packets and which one by one, whose roundings differ.
+// its entries are computed with packets and which one by one, whose roundings differ.
 template <class Left, class Right>
 void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const Context& context,
                    Part part = Part::all) {
+  constexpr Index stride = (kRowTile + kPanel - 1) / kPanel * kPanel;
   const Index row_tiles = (c.rows() + kRowTile - 1) / kRowTile, column_tiles = (c.cols() + kRowTile - 1) / kRowTile;
   parallel_for(row_tiles * column_tiles, context, [&](Index tile, int) {
     const Index row = tile / column_tiles * kRowTile, column = tile % column_tiles * kRowTile;
     if (part == Part::lower && column > row) return;
     const Index rows = std::min(kRowTile, c.rows() - row), columns = std::min(kRowTile, c.cols() - column);
-    alignas(64) double scratch[kRowTile * kRowTile];
-    const Index stride = (columns + 7) / 8 * 8;
-    Eigen::Map<Matrix, Eigen::Aligned64, Eigen::OuterStride<>> sum(scratch, rows, columns,
-                                                                  Eigen::OuterStride<>(stride));
-    if (into == Into::add)
-      sum = c.block(row, column, rows, columns);
-    else
-      sum.setZero();
+    alignas(64) double scratch[kRowTile * stride];
+    for (Index i = 0; i < rows; ++i) std::fill_n(scratch + i * stride, (columns + kPanel - 1) / kPanel * kPanel, 0.0);
+    Eigen::Map<Matrix, Eigen::Aligned64, Eigen::OuterStride<stride>> sum(scratch, rows, columns);
+    if (into == Into::add) sum = c.block(row, column, rows, columns);
     for (Index k = 0; k < a.cols(); k += kDepthTile) {
       const Index depth = std::min(kDepthTile, a.cols() - k);
-      sum.noalias() += a.block(row, k, rows, depth) * b.block(k, column, depth, columns);
+      const auto left = a.block(row, k, rows, depth);
+      const auto right = b.block(k, column, depth, columns);
+      add_product(left, right, scratch, stride);
     }
     c.block(row, column, rows, columns) = sum;
-  });
-}
-
-// C (4 rows x Packets packets) <- C + S (4 x depth) panel (depth x Packets packets)
-template <int Packets>
-void skinny_block(const double* s, Index stride, Index depth, const double* panel, double* out) {
-  using Packet = Eigen::internal::packet_traits<double>::type;
-  using Eigen::internal::pload;
-  using Eigen::internal::pmadd;
-  using Eigen::internal::pset1;
-  using Eigen::internal::pstore;
-  constexpr int width = Eigen::internal::unpacket_traits<Packet>::size;
-  Packet sum[4][Packets];
-  for (int r = 0; r < 4; ++r)
-    for (int q = 0; q < Packets; ++q) sum[r][q] = pload<Packet>(out + (r * Packets + q) * width);
-  for (Index j = 0; j < depth; ++j) {
-    Packet d[Packets];
-    for (int q = 0; q < Packets; ++q) d[q] = pload<Packet>(panel + (j * Packets + q) * width);
-    for (int r = 0; r < 4; ++r) {
-      const Packet value = pset1<Packet>(s[r * stride + j]);
-      for (int q = 0; q < Packets; ++q) sum[r][q] = pmadd(value, d[q], sum[r][q]);
-    }
-  }
-  for (int r = 0; r < 4; ++r)
-    for (int q = 0; q < Packets; ++q) pstore(out + (r * Packets + q) * width, sum[r][q]);
-}
-
-// One panel of at most Packets packets of columns of D, packed and padded with zeros.
-template <int Packets>
-void skinny_panel(const ConstMatrixView& s, const ConstMatrixView& d, Index column, Index columns, MatrixView c,
-                  double* panel, const Context& context) {
-  constexpr Index width = Packets * Eigen::internal::unpacket_traits<Eigen::internal::packet_traits<double>::type>::size;
-  constexpr Index depth_block = 256;  // 256 x 12 doubles of the panel stay in the first-level cache
-  const Index n = s.cols();
-  for (Index j = 0; j < n; ++j)
-    for (Index q = 0; q < width; ++q) panel[j * width + q] = q < columns ? d(j, column + q) : 0.0;
-  const Index tiles = (s.rows() + kRowTile - 1) / kRowTile;
-  parallel_for(tiles, context, [&](Index tile, int) {
-    alignas(64) double out[(kRowTile + 4) * width] = {};
-    const Index first = tile * kRowTile;
-    const Index rows = std::min(kRowTile, s.rows() - first);
-    const Index full = rows - rows % 4;
-    for (Index j = 0; j < n; j += depth_block) {
-      const Index depth = std::min(depth_block, n - j);
-      for (Index i = 0; i < full; i += 4)
-        skinny_block<Packets>(&s.coeffRef(first + i, j), s.outerStride(), depth, panel + j * width, out + i * width);
-      for (Index i = full; i < rows; ++i)
-        for (Index k = 0; k < depth; ++k)
-          for (Index q = 0; q < width; ++q)
-            out[i * width + q] += s(first + i, j + k) * panel[(j + k) * width + q];
-    }
-    for (Index i = 0; i < rows; ++i)
-      for (Index q = 0; q < columns; ++q) c(first + i, column + q) = out[i * width + q];
   });
 }
 
@@ -111,17 +143,23 @@ void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, 
 
 void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixView c, Vector& pack,
                      const Context& context) {
-  constexpr Index width = Eigen::internal::unpacket_traits<Eigen::internal::packet_traits<double>::type>::size;
-  const Index needed = s.cols() * 3 * width;
-  if (pack.size() < needed) pack.resize(needed);
-  for (Index column = 0; column < d.cols(); column += 3 * width) {
-    const Index columns = std::min(3 * width, d.cols() - column);
-    if (columns > 2 * width)
-      skinny_panel<3>(s, d, column, columns, c, pack.data(), context);
-    else if (columns > width)
-      skinny_panel<2>(s, d, column, columns, c, pack.data(), context);
-    else
-      skinny_panel<1>(s, d, column, columns, c, pack.data(), context);
+  constexpr Index depth_block = 256;  // 256 x 12 doubles of the panel stay in the first-level cache
+  const Index n = s.cols();
+  if (pack.size() < n * kPanel) pack.resize(n * kPanel);
+  for (Index column = 0; column < d.cols(); column += kPanel) {
+    const Index columns = std::min(kPanel, d.cols() - column);
+    with_packets(columns, [&](auto packets) {
+      constexpr Index width = packets.value * kWidth;
+      pack_panel<packets.value>(d, column, columns, pack.data());
+      parallel_for((s.rows() + kRowTile - 1) / kRowTile, context, [&](Index tile, int) {
+        alignas(64) double out[kRowTile * width] = {};
+        const Index first = tile * kRowTile, rows = std::min(kRowTile, s.rows() - first);
+        for (Index j = 0; j < n; j += depth_block)
+          row_blocks<packets.value>(s.data() + first * s.outerStride() + j, s.outerStride(), Unit{}, rows, std::min(depth_block, n - j), pack.data() + j * width, out, width);
+        for (Index i = 0; i < rows; ++i)
+          for (Index q = 0; q < columns; ++q) c(first + i, column + q) = out[i * width + q];
+      });
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 #include "landscape/linear/classify.hpp"
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,17 +25,8 @@ double tie_width(const SpectralData& data) {
   return 8.0 * data.noise() * top;
 }
 
-// The point in whitened coordinates and its norms.
-struct Whitened {
-  Matrix w;  // V^T B, n1 x rx
-  Matrix e;  // U W - M, n2 x rx
-  double norm_u, norm_w, top;
-  double error;    // bound on the rounding error of E, in norm
-  double error_w;  // the same for W
-};
-
-Whitened whiten(const SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v, const Context& context) {
-  Whitened point;
+void whiten(const SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v, Whitened& point,
+            const Context& context) {
   point.w.resize(v.cols(), data.rank_x());
   linalg::multiply_transposed(v, data.colouring, point.w, context);
   // V may lie in the kernel of Sxx up to rounding: what is left of W is then noise, and no gradient is relative to noise.
@@ -49,7 +41,6 @@ Whitened whiten(const SpectralData& data, const ConstMatrixView& u, const ConstM
   // Inner products of length n1 over entries of W that carry errors of their own, and the error of M itself.
   point.error = 4.0 * kUnitRoundoff * std::sqrt(static_cast<double>(v.cols())) * point.norm_u * point.norm_w +
                 point.norm_u * point.error_w + data.noise();
-  return point;
 }
 
 // sigma_1; without any (Sigma = 0) the size of the targets, without targets that of the weights.
@@ -109,15 +100,38 @@ linalg::ThinSvd product_svd(const ConstMatrixView& u, const Matrix& w, const Con
   return svd;
 }
 
-// Singular values of Z only. The Gram route loses half the digits, which the threshold can afford unless it is tiny.
-Vector product_singular_values(const SpectralData& data, const ConstMatrixView& u, const Matrix& w,
-                               const Context& context) {
-  const Index n2 = u.rows(), rx = w.cols();
-  if (rank_threshold(data) < 1e-5 * std::max(u.norm() * w.norm(), 1e-300)) return product_svd(u, w, context).values;
-  const Matrix z = u * w;
-  const Matrix gram = n2 <= rx ? Matrix(z * z.transpose()) : Matrix(z.transpose() * z);
-  const Vector values = linalg::symmetric_eigen(gram, context).values.cwiseMax(0.0).cwiseSqrt().reverse();
-  return values.head(std::min(w.rows(), values.size()));
+// Rank of Z = U W where no vectors are needed. With U^T U = L L^T the singular values are the roots of the eigenvalues of
+// S = L^T (W W^T) L, and a Cholesky factorisation of S - 4 threshold^2 says without computing them that all are clear. The
+// squares lose half the digits, which the threshold can afford unless it is tiny.
+void decide_rank_only(const SpectralData& data, const ConstMatrixView& u, Whitened& point, Classification& result,
+                      const Context& context) {
+  const Index hidden = u.cols();
+  const double threshold = rank_threshold(data);
+  const bool squares = hidden <= std::min<Index>({u.rows(), point.w.cols(), 100}) &&
+                       threshold >= 1e-5 * (point.norm_u * point.norm_w + point.top);
+  point.gram.resize(squares ? hidden : 0, squares ? hidden : 0);
+  if (squares) linalg::multiply_transposed(u, u, point.gram, Context{});
+  Eigen::Ref<Matrix> in_place(point.gram);
+  const Eigen::LLT<Eigen::Ref<Matrix>> factor(in_place);
+  if (!squares || factor.info() != Eigen::Success) {
+    decide_rank(data, product_svd(u, point.w, context).values, result);
+    return;
+  }
+  point.upper.setZero(hidden, hidden);
+  point.upper.triangularView<Eigen::Upper>() = point.gram.transpose();
+  point.rows.resize(hidden, point.w.cols());
+  point.s.resize(hidden, hidden);
+  linalg::multiply(point.upper, point.w, point.rows, Context{});
+  linalg::multiply_by_transposed(point.rows, point.rows, point.s, Context{});
+  // Rounding in forming S is a few u times its trace.
+  point.gram = point.s;
+  point.gram.diagonal().array() -=
+      4.0 * square(threshold) + 64.0 * kUnitRoundoff * static_cast<double>(hidden) * point.s.trace();
+  Eigen::Ref<Matrix> shifted(point.gram);
+  if (Eigen::LLT<Eigen::Ref<Matrix>>(shifted).info() == Eigen::Success)
+    result.rank = hidden;
+  else
+    decide_rank(data, linalg::symmetric_eigenvalues(point.s).cwiseMax(0.0).cwiseSqrt().reverse(), result);
 }
 
 // H[(x dU, y dV)] = 2 (a x^2 + 2 b x y + c y^2) + 4 g x y for a pair of directions of the two layers.
@@ -336,14 +350,20 @@ double smallest_saddle_gap(const SpectralData& data, Index hidden) {
 }
 
 Classification classify(const SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v, double tolerance,
-                        Directions* directions, const Context& context) {
+                        Directions* directions, Whitened& point, const Context& context) {
   Classification result;
   const Index hidden = u.cols();
-  const Whitened point = whiten(data, u, v, context);
-  const Matrix grad_u = 2.0 * point.e * point.w.transpose();  // n2 x n1
-  const Matrix grad_w = 2.0 * u.transpose() * point.e;        // n1 x rx
-  result.gradient = std::hypot(grad_u.norm(), (data.colouring * grad_w.transpose()).norm());  // dR/dV = B (dR/dW)^T
-  result.gradient_relative = relative_gradient(data, point, grad_u.norm(), grad_w.norm());
+  whiten(data, u, v, point, context);
+  // dR/dU = 2 E W^T (n2 x n1),  dR/dW = 2 U^T E (n1 x rx),  dR/dV = B (dR/dW)^T
+  point.half_u.resize(u.rows(), hidden);
+  point.half_w.resize(hidden, data.rank_x());
+  point.half_v.resize(v.rows(), hidden);
+  linalg::multiply_by_transposed(point.e, point.w, point.half_u, context);
+  linalg::multiply_transposed(u, point.e, point.half_w, context);
+  linalg::multiply_by_transposed(data.colouring, point.half_w, point.half_v, context);
+  const double grad_u = 2.0 * point.half_u.norm(), grad_w = 2.0 * point.half_w.norm();
+  result.gradient = std::hypot(grad_u, 2.0 * point.half_v.norm());
+  result.gradient_relative = relative_gradient(data, point, grad_u, grad_w);
 
   const double norm_e = point.e.norm();
   const Index used = std::min(hidden, data.singular_values.size());
@@ -357,7 +377,7 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
 
   const bool maybe_critical = result.gradient_relative <= kNearFactor * std::max(tolerance, rounding_floor);
   if (!maybe_critical) {
-    decide_rank(data, product_singular_values(data, u, point.w, context), result);
+    decide_rank_only(data, u, point, result, context);
   } else {
     const linalg::ThinSvd z = product_svd(u, point.w, context), e = linalg::thin_svd(point.e, context);
     decide_rank(data, z.values, result);

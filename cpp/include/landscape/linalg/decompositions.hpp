@@ -13,6 +13,9 @@ struct SymmetricEigen {
 // A = V diag(values) V^T      A (n x n), only its lower triangle is read
 SymmetricEigen symmetric_eigen(const ConstMatrixView& a, const Context& context);
 
+// Eigenvalues only, ascending, by Eigen: for the small matrices of one point in a batch.
+Vector symmetric_eigenvalues(const ConstMatrixView& a);
+
 struct ThinSvd {
   Matrix left;    // m x k, k = min(m, n)
   Vector values;  // k, descending

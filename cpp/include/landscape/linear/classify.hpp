@@ -35,7 +35,7 @@ struct Classification {
   double gradient_relative = 0.0;
   double resolution = 0.0;  // gaps below this cannot be told from zero at this point
   Index rank = 0;           // of U V^T Sxx^{1/2}
-  double rank_margin = 0.0; // distance of the singular values from the threshold, relative to it; 1 is as good as it gets
+  double rank_margin = 1.0; // distance of the singular values from the threshold, relative to it; 1 is as good as it gets
   double deficit = 0.0;     // sum_{i<=r} lambda_i - tr(Z Sxx Z^T)
   Index morse_index = -1;   // -1: not defined here
   Index nullity = -1;
@@ -51,9 +51,27 @@ struct Directions {
   bool indices_defined = false;
 };
 
+// The point in whitened coordinates, and scratch: kept between the points of a batch so that those that are not critical
+// cost no allocation.
+struct Whitened {
+  Matrix w;                      // V^T B, n1 x rx
+  Matrix e;                      // U W - M, n2 x rx
+  double norm_u, norm_w, top;    // |U|, |W|, sigma_1
+  double error;                  // bound on the rounding error of E, in norm
+  double error_w;                // the same for W
+  Matrix half_u, half_w, half_v; // halves of the gradients by U, W and V
+  Matrix gram, upper, rows, s;   // n1 x n1, and n1 x rx
+};
+
 // tolerance: relative gradient below which a point counts as critical. `directions` may be null.
 Classification classify(const risk::SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v,
-                        double tolerance, Directions* directions, const Context& context);
+                        double tolerance, Directions* directions, Whitened& point, const Context& context);
+
+inline Classification classify(const risk::SpectralData& data, const ConstMatrixView& u, const ConstMatrixView& v,
+                               double tolerance, Directions* directions, const Context& context) {
+  Whitened point;
+  return classify(data, u, v, tolerance, directions, point, context);
+}
 
 // The smallest positive gap of a critical point at width n1: lambda_rho, or lambda_rho - (next distinct lambda).
 double smallest_saddle_gap(const risk::SpectralData& data, Index hidden);
