@@ -33,7 +33,11 @@ void hessian_product(benchmark::State& state) {
   const double flops = 2.0 * (static_cast<double>(n0 * n0) * columns + 6.0 * pairs);
   state.counters["flops"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(hessian_product)->Args({784, 64, 10, 1})->Args({784, 64, 10, 2})->Args({30, 8, 10, 1})->Args({784, 16, 784, 1});
+BENCHMARK(hessian_product)
+    ->Args({784, 64, 10, 1})
+    ->Args({784, 64, 10, 2})
+    ->Args({30, 8, 10, 1})
+    ->Args({784, 16, 784, 1});
 
 void eigen_product(benchmark::State& state) {
   const Index n = state.range(0);

@@ -29,8 +29,7 @@ Array evaluate_slice(const Array& coefficients, const Array& s, const Array& t, 
   require_shape(c.size() > 0, "coefficients", "not empty");
   Array values({grid_s.size(), grid_t.size()});
   MatrixMap out = mutable_matrix(values, "values");
-  without_gil(n_threads,
-              [&](const Context& context) { curvature::evaluate_slice(c, grid_s, grid_t, out, context); });
+  without_gil(n_threads, [&](const Context& context) { curvature::evaluate_slice(c, grid_s, grid_t, out, context); });
   return values;
 }
 

@@ -20,8 +20,7 @@ using linear::Workspace;
 // A batch of points or directions with the shapes of the problem.
 struct PointBatch {
   MatrixBatch u, v;
-  PointBatch(const Array& first, const Array& second, Index outputs, Index inputs)
-      : u(first, "U"), v(second, "V") {
+  PointBatch(const Array& first, const Array& second, Index outputs, Index inputs) : u(first, "U"), v(second, "V") {
     require_shape(u.rows() == outputs && v.rows() == inputs && u.cols() == v.cols(), "U, V", "(n2, n1) and (n0, n1)");
     require_shape(u.batched() == v.batched() && u.size() == v.size(), "U, V", "of the same batch size");
   }
@@ -138,7 +137,7 @@ py::array_t<T> column(const std::vector<Classification>& results, Field field) {
 
 py::dict columns(const std::vector<Classification>& results) {
   py::dict table;
-  const auto real = [&](const char* name, double Classification::*field) {
+  const auto real = [&](const char* name, double Classification::* field) {
     table[name] = column<double>(results, [field](const Classification& c) { return c.*field; });
   };
   const auto integer = [&](const char* name, auto field) { table[name] = column<std::int64_t>(results, field); };
@@ -243,9 +242,9 @@ linalg::SymmetricOperator HessianObject::flat(const Context& context, Workspace&
   const Hessian* operation = hessian.get();
   return [operation, shape, &context, &work](const double* x, double* y) {
     const Index first = shape.outputs * shape.hidden;
-    operation->apply(ConstMatrixMap(x, shape.outputs, shape.hidden), ConstMatrixMap(x + first, shape.inputs, shape.hidden),
-                     MatrixMap(y, shape.outputs, shape.hidden), MatrixMap(y + first, shape.inputs, shape.hidden), work,
-                     context);
+    operation->apply(ConstMatrixMap(x, shape.outputs, shape.hidden),
+                     ConstMatrixMap(x + first, shape.inputs, shape.hidden), MatrixMap(y, shape.outputs, shape.hidden),
+                     MatrixMap(y + first, shape.inputs, shape.hidden), work, context);
   };
 }
 
@@ -261,9 +260,8 @@ Array HessianObject::apply(const Array& x, int n_threads) const {
   py::gil_scoped_release release;
   const Split split(Context{n_threads, nullptr, nullptr}, items);
   std::vector<Workspace> local(items > 1 ? std::max(1, n_threads) : 1);
-  parallel_for(items, split.outer, [&](Index i, int thread) {
-    flat(split.inner, local[thread])(in + i * size, out + i * size);
-  });
+  parallel_for(items, split.outer,
+               [&](Index i, int thread) { flat(split.inner, local[thread])(in + i * size, out + i * size); });
   return result;
 }
 
@@ -281,7 +279,8 @@ void register_linear(py::module_& module) {
   module.def("shallow_gradient", &gradient, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("n_threads"), "Gradients of a point or a batch.");
   module.def("shallow_curvature", &curvature, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
-             py::arg("du").noconvert(), py::arg("dv").noconvert(), py::arg("n_threads"), "H[d, d], always a 1-D array.");
+             py::arg("du").noconvert(), py::arg("dv").noconvert(), py::arg("n_threads"),
+             "H[d, d], always a 1-D array.");
   module.def("shallow_hvp", &hvp, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("du").noconvert(), py::arg("dv").noconvert(), py::arg("n_threads"), "Hessian-vector products.");
   module.def("shallow_classify", &classify, py::arg("spectral"), py::arg("u").noconvert(), py::arg("v").noconvert(),

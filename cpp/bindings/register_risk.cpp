@@ -99,8 +99,8 @@ SpectralObject spectral_from_moments(const Array& xx, const Array& xy, double tr
 SpectralObject spectral_from_factor(const Array& fx, const Array& fy, Index samples, int n_threads) {
   const ConstMatrixMap view = matrix(fx, "fx"), targets = matrix(fy, "fy");
   require_shape(view.rows() == targets.rows(), "fx, fy", "(k, n0) and (k, n2)");
-  return {without_gil(n_threads,
-                      [&](const Context& context) { return risk::spectral_from_factor(view, targets, samples, context); })};
+  return {without_gil(
+      n_threads, [&](const Context& context) { return risk::spectral_from_factor(view, targets, samples, context); })};
 }
 
 }  // namespace
@@ -139,7 +139,8 @@ void register_risk(py::module_& module) {
       .def_property_readonly("colouring", [](const SpectralObject& s) { return to_array(s.data.colouring); })
       .def_property_readonly("cross", [](const SpectralObject& s) { return to_array(s.data.cross); })
       .def_property_readonly("left", [](const SpectralObject& s) { return to_array(s.data.left); })
-      .def_property_readonly("singular_values", [](const SpectralObject& s) { return to_array(s.data.singular_values); })
+      .def_property_readonly("singular_values",
+                             [](const SpectralObject& s) { return to_array(s.data.singular_values); })
       .def_property_readonly("right", [](const SpectralObject& s) { return to_array(s.data.right); })
       .def_property_readonly("rank", [](const SpectralObject& s) { return s.data.rank; })
       .def_property_readonly("total", [](const SpectralObject& s) { return s.data.total; })

@@ -259,6 +259,7 @@ def smallest_saddle_gap(spectral: Spectral, hidden: typing.SupportsInt | typing.
 def spectral_from_factor(
     fx: numpy.typing.NDArray[numpy.float64],
     fy: numpy.typing.NDArray[numpy.float64],
+    samples: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> Spectral:
     """
@@ -269,6 +270,7 @@ def spectral_from_moments(
     xx: numpy.typing.NDArray[numpy.float64],
     xy: numpy.typing.NDArray[numpy.float64],
     trace_yy: typing.SupportsFloat | typing.SupportsIndex,
+    samples: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> Spectral:
     """

@@ -10,8 +10,8 @@ long allocations = 0;
 
 #define EIGEN_RUNTIME_NO_MALLOC
 #undef eigen_assert
-#define eigen_assert(condition)    \
-  do {                             \
+#define eigen_assert(condition)     \
+  do {                              \
     if (!(condition)) ++violations; \
   } while (false)
 
@@ -63,7 +63,8 @@ TEST_CASE("value, gradient, Hessian products and curvatures do not allocate") {
   struct Sizes {
     Index n0, n1, n2, k;
   };
-  for (const Sizes& size : {Sizes{784, 64, 10, 300}, Sizes{30, 8, 10, 50}, Sizes{300, 200, 150, 90}, Sizes{1, 1, 1, 1}}) {
+  for (const Sizes& size :
+       {Sizes{784, 64, 10, 300}, Sizes{30, 8, 10, 50}, Sizes{300, 200, 150, 90}, Sizes{1, 1, 1, 1}}) {
     const Matrix fx = random_matrix(size.k, size.n0, 1), fy = random_matrix(size.k, size.n2, 2);
     const Matrix xx = fx.transpose() * fx, xy = fx.transpose() * fy;
     const ConstMatrixMap none(nullptr, 0, 0);

@@ -65,7 +65,8 @@ TEST_CASE("THEORY 2.8: the three critical points") {
 }
 
 TEST_CASE("gradient, product and curvature agree with differences of the value, in both forms and all width orders") {
-  for (const auto& [n0, n1, n2] : std::vector<std::array<Index, 3>>{{6, 2, 4}, {6, 7, 4}, {40, 3, 5}, {40, 30, 2}, {1, 1, 1}}) {
+  for (const auto& [n0, n1, n2] :
+       std::vector<std::array<Index, 3>>{{6, 2, 4}, {6, 7, 4}, {40, 3, 5}, {40, 30, 2}, {1, 1, 1}}) {
     const Problem problem(n0, n1, n2);
     for (const linear::Risk& risk : {problem.moments(), problem.data()}) {
       linear::Workspace work;

@@ -44,8 +44,9 @@ TEST_CASE("centred, weighted sums equal the two-pass definition, and merge") {
   const Index half = 4000;
   risk::accumulate_moments(x.topRows(half), y.topRows(half), ConstVectorMap(weights.data(), half), true, first.views(),
                            first.totals, threads(1));
-  risk::accumulate_moments(x.bottomRows(m - half), y.bottomRows(m - half), ConstVectorMap(weights.data() + half, m - half),
-                           true, second.views(), second.totals, threads(1));
+  risk::accumulate_moments(x.bottomRows(m - half), y.bottomRows(m - half),
+                           ConstVectorMap(weights.data() + half, m - half), true, second.views(), second.totals,
+                           threads(1));
   risk::merge_moments(second.views(), second.totals, true, first.views(), first.totals);
   CHECK(distance(lower(first.sxx), lower(whole.sxx)) < 1e-8 * expected.cwiseAbs().maxCoeff());
   CHECK(distance(first.sxy, whole.sxy) < 1e-8 * expected.cwiseAbs().maxCoeff());
@@ -57,8 +58,7 @@ TEST_CASE("the factor squares to the moments, for few and for many rows") {
     risk::Totals totals;
     totals.mean_x = Vector::Zero(4);
     totals.mean_y = Vector::Zero(3);
-    const Matrix factor =
-        risk::accumulate_factor(Matrix(0, 7), x, y, kNoWeights, false, totals, threads(1));
+    const Matrix factor = risk::accumulate_factor(Matrix(0, 7), x, y, kNoWeights, false, totals, threads(1));
     CHECK(factor.rows() <= std::max<Index>(7, 0));
     CHECK(totals.weight == doctest::Approx(static_cast<double>(m)));
     CHECK(distance(factor.leftCols(4).transpose() * factor.leftCols(4), x.transpose() * x) < 1e-10);
@@ -81,7 +81,8 @@ TEST_CASE("spectral data of both forms agree, whiten, and reproduce the risk") {
     CHECK(distance(data.colouring, xx * data.whitening) < 1e-11);
     const Matrix z = random_matrix(4, 6, 8);
     const double direct = (y - x * z.transpose()).squaredNorm() / 60.0;
-    CHECK(data.minimum_risk + (z * data.colouring - data.cross).squaredNorm() == doctest::Approx(direct).epsilon(1e-12));
+    CHECK(data.minimum_risk + (z * data.colouring - data.cross).squaredNorm() ==
+          doctest::Approx(direct).epsilon(1e-12));
   }
 }
 
@@ -97,7 +98,8 @@ TEST_CASE("degenerate inputs: zero data, zero and duplicated columns, one number
   CHECK(data.rank_x() == 2);
   CHECK(data.condition < 10.0);
   CHECK(distance(data.whitening.transpose() * (x.transpose() * x) * data.whitening, Matrix::Identity(2, 2)) < 1e-12);
-  const auto scalar = risk::spectral_from_moments(Matrix::Constant(1, 1, 4.0), Matrix::Constant(1, 1, 2.0), 3.0, 0, threads(1));
+  const auto scalar =
+      risk::spectral_from_moments(Matrix::Constant(1, 1, 4.0), Matrix::Constant(1, 1, 2.0), 3.0, 0, threads(1));
   CHECK(scalar.singular_values(0) == doctest::Approx(1.0));
   CHECK(scalar.minimum_risk == doctest::Approx(2.0));
 }

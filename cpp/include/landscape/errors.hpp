@@ -12,7 +12,8 @@ class Interrupted : public std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
 };
 
-// A decomposition did not converge (LAPACK info > 0, Eigen NoConvergence), which finite input does not cause in practice.
+// A decomposition did not converge (LAPACK info > 0, Eigen NoConvergence), which finite input does not cause in
+// practice.
 class NumericalFailure : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

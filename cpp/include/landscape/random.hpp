@@ -11,7 +11,8 @@ namespace landscape {
 
 class CounterRandom {
  public:
-  CounterRandom(std::uint64_t seed, std::uint64_t stream) : key_(mix(mix(seed) ^ (stream * 0xD1B54A32D192ED03ULL + 1))) {}
+  CounterRandom(std::uint64_t seed, std::uint64_t stream)
+      : key_(mix(mix(seed) ^ (stream * 0xD1B54A32D192ED03ULL + 1))) {}
 
   std::uint64_t bits(std::uint64_t index) const { return mix(key_ + index * 0x9E3779B97F4A7C15ULL); }
 

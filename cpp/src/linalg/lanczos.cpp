@@ -20,8 +20,8 @@ class Search {
   // Returns true when converged; values_, vectors_ (rows) hold the pairs either way.
   bool run(Index wanted, const Matrix& locked, Index max_products, Index& products) {
     const Index room = n_ - locked.rows();
-    const Index basis_size = std::min(room, settings_.basis > 0 ? std::max(settings_.basis, wanted + 2)
-                                                                : std::max<Index>(2 * wanted + 1, 20));
+    const Index basis_size = std::min(
+        room, settings_.basis > 0 ? std::max(settings_.basis, wanted + 2) : std::max<Index>(2 * wanted + 1, 20));
     Matrix basis(basis_size + 1, n_), projected = Matrix::Zero(basis_size, basis_size);
     Vector image(n_), coefficients;
     Index kept = 0;
@@ -49,8 +49,7 @@ class Search {
       scale_ = std::max(scale_, ritz.values.cwiseAbs().maxCoeff());
       const Index found = std::min(wanted, size);
       const Vector estimates = beta * ritz.vectors.row(size - 1).head(found).cwiseAbs().transpose();
-      const bool converged =
-          found == wanted && (size == room || estimates.maxCoeff() <= settings_.tolerance * scale_);
+      const bool converged = found == wanted && (size == room || estimates.maxCoeff() <= settings_.tolerance * scale_);
       if (converged || products >= max_products) {
         values_ = ritz.values.head(found);
         vectors_ = ritz.vectors.leftCols(found).transpose() * basis.topRows(size);

@@ -155,7 +155,8 @@ void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixV
         alignas(64) double out[kRowTile * width] = {};
         const Index first = tile * kRowTile, rows = std::min(kRowTile, s.rows() - first);
         for (Index j = 0; j < n; j += depth_block)
-          row_blocks<packets.value>(s.data() + first * s.outerStride() + j, s.outerStride(), Unit{}, rows, std::min(depth_block, n - j), pack.data() + j * width, out, width);
+          row_blocks<packets.value>(s.data() + first * s.outerStride() + j, s.outerStride(), Unit{}, rows,
+                                    std::min(depth_block, n - j), pack.data() + j * width, out, width);
         for (Index i = 0; i < rows; ++i)
           for (Index q = 0; q < columns; ++q) c(first + i, column + q) = out[i * width + q];
       });

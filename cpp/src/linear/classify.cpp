@@ -29,7 +29,8 @@ void whiten(const SpectralData& data, const ConstMatrixView& u, const ConstMatri
             const Context& context) {
   point.w.resize(v.cols(), data.rank_x());
   linalg::multiply_transposed(v, data.colouring, point.w, context);
-  // V may lie in the kernel of Sxx up to rounding: what is left of W is then noise, and no gradient is relative to noise.
+  // V may lie in the kernel of Sxx up to rounding: what is left of W is then noise, and no gradient is relative to
+  // noise.
   point.error_w = 4.0 * kUnitRoundoff * std::sqrt(static_cast<double>(v.rows())) * v.norm() * data.colouring.norm();
   if (point.w.norm() <= 4.0 * point.error_w) point.w.setZero();
   point.e.resize(u.rows(), data.rank_x());
@@ -100,9 +101,9 @@ linalg::ThinSvd product_svd(const ConstMatrixView& u, const Matrix& w, const Con
   return svd;
 }
 
-// Rank of Z = U W where no vectors are needed. With U^T U = L L^T the singular values are the roots of the eigenvalues of
-// S = L^T (W W^T) L, and a Cholesky factorisation of S - 4 threshold^2 says without computing them that all are clear. The
-// squares lose half the digits, which the threshold can afford unless it is tiny.
+// Rank of Z = U W where no vectors are needed. With U^T U = L L^T the singular values are the roots of the eigenvalues
+// of S = L^T (W W^T) L, and a Cholesky factorisation of S - 4 threshold^2 says without computing them that all are
+// clear. The squares lose half the digits, which the threshold can afford unless it is tiny.
 void decide_rank_only(const SpectralData& data, const ConstMatrixView& u, Whitened& point, Classification& result,
                       const Context& context) {
   const Index hidden = u.cols();
@@ -139,7 +140,9 @@ struct PairForm {
   double a, b, c, g;
   double norm_u, norm_v;  // |dU|, |dV|
 
-  double curvature(double x, double y) const { return 2.0 * (a * x * x + 2.0 * b * x * y + c * y * y) + 4.0 * g * x * y; }
+  double curvature(double x, double y) const {
+    return 2.0 * (a * x * x + 2.0 * b * x * y + c * y * y) + 4.0 * g * x * y;
+  }
   double magnitude(double x, double y) const {
     return 2.0 * (a * x * x + 2.0 * std::abs(b * x * y) + c * y * y) + 4.0 * std::abs(g * x * y);
   }
@@ -169,7 +172,8 @@ void offer(Witness& best, WitnessKind kind, const PairForm& form, double x, doub
 }
 
 // Swap witness (THEORY 2.3 ii, in the C-free form; ties by subspaces as in 3.4): q_J the weakest direction that Z uses,
-// q_k the strongest that it misses. dU = q_k q_J^T U, dV = (sigma_k / sigma_J) T v_k (W v_J)^T; H = 2 (lambda_J - lambda_k).
+// q_k the strongest that it misses. dU = q_k q_J^T U, dV = (sigma_k / sigma_J) T v_k (W v_J)^T; H = 2 (lambda_J -
+// lambda_k).
 void offer_swap(Witness& best, const SpectralData& data, const ConstMatrixView& u, const Whitened& point,
                 const linalg::ThinSvd& z, const linalg::ThinSvd& e, Index rank, double relative_margin) {
   if (rank == 0 || e.values.size() == 0) return;
@@ -194,7 +198,8 @@ void offer_swap(Witness& best, const SpectralData& data, const ConstMatrixView& 
 }
 
 // Rank witness (THEORY 2.3 iii): a hidden direction a that U (or W) does not use is fed with the top singular pair of
-// Gt = B E^T (n0 x n2). dU = x p a^T, dV = y v a^T with the (x, y) of the smallest Rayleigh quotient, a 2 x 2 eigenproblem.
+// Gt = B E^T (n0 x n2). dU = x p a^T, dV = y v a^T with the (x, y) of the smallest Rayleigh quotient, a 2 x 2
+// eigenproblem.
 void offer_rank(Witness& best, const ConstMatrixView& u, const Whitened& point, const Vector& a, const Vector& p,
                 const Vector& v, const Vector& v_image, double g, double relative_margin) {
   const Vector wa = point.w.transpose() * a, ua = u * a;
@@ -237,8 +242,7 @@ void offer_ranks(Witness& best, const SpectralData& data, const ConstMatrixView&
   if (data.rank_x() == 0) return;
   // Gt = B E^T = Q (R E^T) without forming n0 x n2
   const Matrix basis = linalg::orthonormal_columns(data.colouring);
-  const linalg::ThinSvd svd =
-      linalg::thin_svd((basis.transpose() * data.colouring) * point.e.transpose(), context);
+  const linalg::ThinSvd svd = linalg::thin_svd((basis.transpose() * data.colouring) * point.e.transpose(), context);
   const double g = svd.values(0);
   if (!(g > 0.0)) return;
   const Vector v = basis * svd.left.col(0), p = svd.right.col(0), v_image = data.colouring.transpose() * v;
@@ -261,9 +265,8 @@ Index clear_rank(const Vector& values, double noise) {
 
 // Morse index and nullity at a critical point with used eigenvalues z^2 and missed ones e^2 (THEORY 12b.7, extended to
 // ties, zero eigenvalues and non-zero blocks N1, N2 of the normal form 2.6; derivation in docs/theory).
-void count_signs(const SpectralData& data, const linalg::ThinSvd& z, const linalg::ThinSvd& e,
-                 const ConstMatrixView& u, const Whitened& point, Index inputs, Classification& result,
-                 const Context& context) {
+void count_signs(const SpectralData& data, const linalg::ThinSvd& z, const linalg::ThinSvd& e, const ConstMatrixView& u,
+                 const Whitened& point, Index inputs, Classification& result, const Context& context) {
   const Index r = result.rank, missed = data.rank - r, hidden = point.w.rows(), extra = hidden - r;
   const double threshold = rank_threshold(data);
   if (missed < 0 || (e.values.array() > threshold).count() != missed) return;

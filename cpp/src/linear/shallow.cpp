@@ -27,8 +27,8 @@ void apply_xx(const Risk& risk, const ConstMatrixView& a, Matrix& out, Workspace
 bool through_product(const ConstMatrixView& u) { return u.rows() <= u.cols(); }
 
 // Data form: residual <- Fx V U^T - Fy; hidden <- Fx V unless the work goes through the product
-void data_residual(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Matrix& product, Matrix& hidden,
-                   Matrix& residual, const Context& context) {
+void data_residual(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v, Matrix& product,
+                   Matrix& hidden, Matrix& residual, const Context& context) {
   ensure(residual, risk.fx.rows(), u.rows());
   if (through_product(u)) {
     ensure(product, v.rows(), u.rows());

@@ -99,8 +99,8 @@ void accumulate_moments(const ConstMatrixView& x, const ConstMatrixView& y, cons
       totals.weight += static_cast<double>(rows);
       continue;
     }
-    const Totals block = weighted_block(block_x, block_y, weights.size() > 0 ? weights.data() + first : nullptr, center,
-                                        rows_x, rows_y);
+    const Totals block =
+        weighted_block(block_x, block_y, weights.size() > 0 ? weights.data() + first : nullptr, center, rows_x, rows_y);
     add_products(rows_x, rows_y, sums, context);
     merge_totals(totals, block, center, jump_x, jump_y);
     if (center) add_rank_one(jump_x, jump_y, sums);
@@ -126,9 +126,8 @@ Matrix accumulate_factor(const ConstMatrixView& factor, const ConstMatrixView& x
   for (Index first = 0; first < x.rows(); first += step) {
     context.check();
     const Index rows = std::min(step, x.rows() - first);
-    const Totals block =
-        weighted_block(x.middleRows(first, rows), y.middleRows(first, rows),
-                       weights.size() > 0 ? weights.data() + first : nullptr, center, rows_x, rows_y);
+    const Totals block = weighted_block(x.middleRows(first, rows), y.middleRows(first, rows),
+                                        weights.size() > 0 ? weights.data() + first : nullptr, center, rows_x, rows_y);
     merge_totals(totals, block, center, jump_x, jump_y);
     const bool jumped = center && (jump_x.squaredNorm() + jump_y.squaredNorm()) > 0.0;
     Matrix added(rows + (jumped ? 1 : 0), n);

@@ -21,8 +21,9 @@ void project_on_range(SpectralData& data) {
   data.whitening = basis * (basis.transpose() * data.whitening).eval();
 }
 
-// Relative level below which a singular direction of the scaled inputs cannot be told from rounding. Whatever lies above
-// is kept, even if its condition then leaves every verdict undecided: dropping a real direction would prove too much.
+// Relative level below which a singular direction of the scaled inputs cannot be told from rounding. Whatever lies
+// above is kept, even if its condition then leaves every verdict undecided: dropping a real direction would prove too
+// much.
 double null_level(Index dimension) { return 8.0 * kUnitRoundoff * std::sqrt(static_cast<double>(dimension)); }
 
 void finish(SpectralData& data, double total, Index dimension, Index samples, const Context& context) {
@@ -43,8 +44,8 @@ void finish(SpectralData& data, double total, Index dimension, Index samples, co
 
 }  // namespace
 
-SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy,
-                                   Index samples, const Context& context) {
+SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy, Index samples,
+                                   const Context& context) {
   SpectralData data;
   const Index n0 = xx.rows();
   const Vector scale = inverse_scale(xx.diagonal());

@@ -1,5 +1,6 @@
 // The one seam to a BLAS/LAPACK: a table of Fortran-convention entry points (column-major, everything by address,
-// 32-bit integers). Python fills it from the capsules that SciPy publishes; C++-only users may leave it out and get Eigen.
+// 32-bit integers). Python fills it from the capsules that SciPy publishes; C++-only users may leave it out and get
+// Eigen.
 #pragma once
 
 namespace landscape {

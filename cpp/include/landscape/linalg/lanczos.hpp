@@ -17,11 +17,11 @@ using SymmetricOperator = std::function<void(const double* x, double* y)>;
 
 struct LanczosSettings {
   Index count = 1;
-  bool largest = false;      // else the algebraically smallest
-  double tolerance = 1e-8;   // on |A x - theta x| relative to the largest |Ritz value| seen
-  Index max_products = 0;    // 0: 10 n, ARPACK's customary allowance, at least 1000
-  Index basis = 0;           // 0: max(2 count + 1, 20), ARPACK's rule
-  std::uint64_t seed = 0;    // of the starting vectors
+  bool largest = false;     // else the algebraically smallest
+  double tolerance = 1e-8;  // on |A x - theta x| relative to the largest |Ritz value| seen
+  Index max_products = 0;   // 0: 10 n, ARPACK's customary allowance, at least 1000
+  Index basis = 0;          // 0: max(2 count + 1, 20), ARPACK's rule
+  std::uint64_t seed = 0;   // of the starting vectors
 };
 
 struct LanczosResult {

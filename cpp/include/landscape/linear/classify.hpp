@@ -35,9 +35,10 @@ struct Classification {
   double gradient_relative = 0.0;
   double resolution = 0.0;  // gaps below this cannot be told from zero at this point
   Index rank = 0;           // of U V^T Sxx^{1/2}
-  double rank_margin = 1.0; // distance of the singular values from the threshold, relative to it; 1 is as good as it gets
-  double deficit = 0.0;     // sum_{i<=r} lambda_i - tr(Z Sxx Z^T)
-  Index morse_index = -1;   // -1: not defined here
+  double rank_margin =
+      1.0;               // distance of the singular values from the threshold, relative to it; 1 is as good as it gets
+  double deficit = 0.0;  // sum_{i<=r} lambda_i - tr(Z Sxx Z^T)
+  Index morse_index = -1;  // -1: not defined here
   Index nullity = -1;
   WitnessKind witness = WitnessKind::none;
   double curvature = 0.0;         // H[d, d] of `direction`
@@ -51,16 +52,16 @@ struct Directions {
   bool indices_defined = false;
 };
 
-// The point in whitened coordinates, and scratch: kept between the points of a batch so that those that are not critical
-// cost no allocation.
+// The point in whitened coordinates, and scratch: kept between the points of a batch so that those that are not
+// critical cost no allocation.
 struct Whitened {
-  Matrix w;                      // V^T B, n1 x rx
-  Matrix e;                      // U W - M, n2 x rx
-  double norm_u, norm_w, top;    // |U|, |W|, sigma_1
-  double error;                  // bound on the rounding error of E, in norm
-  double error_w;                // the same for W
-  Matrix half_u, half_w, half_v; // halves of the gradients by U, W and V
-  Matrix gram, upper, rows, s;   // n1 x n1, and n1 x rx
+  Matrix w;                       // V^T B, n1 x rx
+  Matrix e;                       // U W - M, n2 x rx
+  double norm_u, norm_w, top;     // |U|, |W|, sigma_1
+  double error;                   // bound on the rounding error of E, in norm
+  double error_w;                 // the same for W
+  Matrix half_u, half_w, half_v;  // halves of the gradients by U, W and V
+  Matrix gram, upper, rows, s;    // n1 x n1, and n1 x rx
 };
 
 // tolerance: relative gradient below which a point counts as critical. `directions` may be null.

@@ -5,9 +5,9 @@
 //   d^2/dt^2 R(U + t dU, V + t dV) at 0 = 2 <Sxx Dt, Dt> + 4 <dV dU^T, Gt>,   Dt := V dU^T + dV U^T            (2.1)
 //   H[d] = ( 2 (dGt^T V + Gt^T dV),  2 (dGt U + Gt dU) ),   dGt := Sxx Dt                                  (THEORY 10)
 //
-// In moment form everything is written for the transposed product Dt (n0 x n2), the shape of Sxy, so that Sxx multiplies from the left
-// and its rows stream through the cache once. The work goes through the fewer of n1 and n2 columns, so in data form
-// (n0 > m, or an ill-conditioned X) nothing of size n0 x n2 is formed when n1 < n2.
+// In moment form everything is written for the transposed product Dt (n0 x n2), the shape of Sxy, so that Sxx
+// multiplies from the left and its rows stream through the cache once. The work goes through the fewer of n1 and n2
+// columns, so in data form (n0 > m, or an ill-conditioned X) nothing of size n0 x n2 is formed when n1 < n2.
 #pragma once
 
 #include <vector>
@@ -80,7 +80,8 @@ class Hessian {
   Matrix hidden_;         // if n1 < n2: Sxx V, n0 x n1 (moment form) or Fx V, k x n1 (data form)
 };
 
-// Coefficients c (5 x 5) of R(U + s U1 + t U2, V + s V1 + t V2) = sum_{i+j<=4} c_ij s^i t^j; d2 may be null (c is 5 x 1).
+// Coefficients c (5 x 5) of R(U + s U1 + t U2, V + s V1 + t V2) = sum_{i+j<=4} c_ij s^i t^j; d2 may be null (c is 5 x
+// 1).
 Matrix slice_coefficients(const Risk& risk, const ConstMatrixView& u, const ConstMatrixView& v,
                           const ConstMatrixView& u1, const ConstMatrixView& v1, const ConstMatrixView* u2,
                           const ConstMatrixView* v2, const Context& context);

@@ -40,8 +40,8 @@ Matrix accumulate_factor(const ConstMatrixView& factor, const ConstMatrixView& x
 Matrix merge_factors(const ConstMatrixView& a, const ConstMatrixView& b, bool center, Totals& totals_a,
                      const Totals& totals_b, const Context& context);
 
-// Reciprocal condition estimate of diag(A)^{-1/2} A diag(A)^{-1/2} without its zero rows (1-norm, Cholesky); 0 if that is
-// not positive definite.
+// Reciprocal condition estimate of diag(A)^{-1/2} A diag(A)^{-1/2} without its zero rows (1-norm, Cholesky); 0 if that
+// is not positive definite.
 double equilibrated_rcond(const ConstMatrixView& lower);
 
 }  // namespace landscape::risk
