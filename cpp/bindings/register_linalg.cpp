@@ -67,7 +67,7 @@ void register_linalg(py::module_& module) {
       "has_scipy_blas", [] { return scipy_blas() != nullptr; }, "Whether SciPy's BLAS/LAPACK capsules are usable.");
 
   module.def(
-      "symmetric_eigenvalues",
+      "symmetric_eigen",
       [](const Array& a, int n_threads) {
         const ConstMatrixMap view = matrix(a, "a");
         require_shape(view.rows() == view.cols(), "a", "square");

@@ -288,10 +288,6 @@ void register_linear(py::module_& module) {
   module.def("shallow_slice", &slice_coefficients, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("u1").noconvert(), py::arg("v1").noconvert(), py::arg("second"), py::arg("n_threads"),
              "Polynomial coefficients of a 1-D or 2-D slice.");
-  module.def(
-      "smallest_saddle_gap",
-      [](const SpectralObject& spectral, Index hidden) { return linear::smallest_saddle_gap(spectral.data, hidden); },
-      py::arg("spectral"), py::arg("hidden"), "The smallest positive gap of a critical point at this width.");
 }
 
 }  // namespace landscape::bindings

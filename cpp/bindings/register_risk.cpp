@@ -87,20 +87,22 @@ py::tuple merge_factors(const Array& factor_a, const Array& factor_b, bool cente
   return py::make_tuple(to_array(result), to_tuple(totals));
 }
 
-SpectralObject spectral_from_moments(const Array& xx, const Array& xy, double trace_yy, Index samples, int n_threads) {
+SpectralObject spectral_from_moments(const Array& xx, const Array& xy, double trace_yy, double summation,
+                                     int n_threads) {
   const ConstMatrixMap view = matrix(xx, "xx"), cross = matrix(xy, "xy");
   require_shape(view.rows() == view.cols() && view.rows() == cross.rows() && view.rows() > 0, "xx, xy",
                 "(n0, n0) and (n0, n2)");
   return {without_gil(n_threads, [&](const Context& context) {
-    return risk::spectral_from_moments(view, cross, trace_yy, samples, context);
+    return risk::spectral_from_moments(view, cross, trace_yy, summation, context);
   })};
 }
 
-SpectralObject spectral_from_factor(const Array& fx, const Array& fy, Index samples, int n_threads) {
+SpectralObject spectral_from_factor(const Array& fx, const Array& fy, double summation, int n_threads) {
   const ConstMatrixMap view = matrix(fx, "fx"), targets = matrix(fy, "fy");
   require_shape(view.rows() == targets.rows(), "fx, fy", "(k, n0) and (k, n2)");
-  return {without_gil(
-      n_threads, [&](const Context& context) { return risk::spectral_from_factor(view, targets, samples, context); })};
+  return {without_gil(n_threads, [&](const Context& context) {
+    return risk::spectral_from_factor(view, targets, summation, context);
+  })};
 }
 
 }  // namespace
@@ -143,15 +145,16 @@ void register_risk(py::module_& module) {
                              [](const SpectralObject& s) { return to_array(s.data.singular_values); })
       .def_property_readonly("right", [](const SpectralObject& s) { return to_array(s.data.right); })
       .def_property_readonly("rank", [](const SpectralObject& s) { return s.data.rank; })
+      .def_property_readonly("unresolved", [](const SpectralObject& s) { return s.data.unresolved; })
       .def_property_readonly("total", [](const SpectralObject& s) { return s.data.total; })
       .def_property_readonly("minimum_risk", [](const SpectralObject& s) { return s.data.minimum_risk; })
       .def_property_readonly("condition", [](const SpectralObject& s) { return s.data.condition; })
       .def_property_readonly("dropped", [](const SpectralObject& s) { return s.data.dropped; })
       .def_property_readonly("rounding", [](const SpectralObject& s) { return s.data.rounding; });
   module.def("spectral_from_moments", &spectral_from_moments, py::arg("xx").noconvert(), py::arg("xy").noconvert(),
-             py::arg("trace_yy"), py::arg("samples"), py::arg("n_threads"), "Spectral data from second moments.");
+             py::arg("trace_yy"), py::arg("summation"), py::arg("n_threads"), "Spectral data from second moments.");
   module.def("spectral_from_factor", &spectral_from_factor, py::arg("fx").noconvert(), py::arg("fy").noconvert(),
-             py::arg("samples"), py::arg("n_threads"), "Spectral data from a factor of the second moments.");
+             py::arg("summation"), py::arg("n_threads"), "Spectral data from a factor of the second moments.");
 }
 
 }  // namespace landscape::bindings

@@ -38,6 +38,8 @@ class Spectral:
     @property
     def total(self) -> float: ...
     @property
+    def unresolved(self) -> int: ...
+    @property
     def whitening(self) -> numpy.typing.NDArray[numpy.float64]: ...
 
 class Risk:
@@ -251,15 +253,10 @@ def shallow_value(
     Values of a point or a batch, always a 1-D array.
     """
 
-def smallest_saddle_gap(spectral: Spectral, hidden: typing.SupportsInt | typing.SupportsIndex) -> float:
-    """
-    The smallest positive gap of a critical point at this width.
-    """
-
 def spectral_from_factor(
     fx: numpy.typing.NDArray[numpy.float64],
     fy: numpy.typing.NDArray[numpy.float64],
-    samples: typing.SupportsInt | typing.SupportsIndex,
+    summation: typing.SupportsFloat | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> Spectral:
     """
@@ -270,14 +267,14 @@ def spectral_from_moments(
     xx: numpy.typing.NDArray[numpy.float64],
     xy: numpy.typing.NDArray[numpy.float64],
     trace_yy: typing.SupportsFloat | typing.SupportsIndex,
-    samples: typing.SupportsInt | typing.SupportsIndex,
+    summation: typing.SupportsFloat | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> Spectral:
     """
     Spectral data from second moments.
     """
 
-def symmetric_eigenvalues(
+def symmetric_eigen(
     a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
 ) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """

@@ -42,7 +42,9 @@ def random_normal_form(
         idle_inputs = _complement(spectrum.right[:, : spectrum.rank])
         split = int(rng.integers(0, free + 1))  # N2 uses the first `split` hidden units, N1 the others: N2 N1 = 0
         n2_block[:, :split] = idle_outputs @ rng.standard_normal((idle_outputs.shape[1], split))
-        n1_block[split:] = rng.standard_normal((free - split, idle_inputs.shape[1])) @ idle_inputs.T
+        # In the units of the data: rows of W are of the size of the largest singular value of M.
+        size = _size(spectrum)
+        n1_block[split:] = size * rng.standard_normal((free - split, idle_inputs.shape[1])) @ idle_inputs.T
     mixing = _random_invertible(rng, n1)
     sigma = np.sqrt(spectrum.eigenvalues[chosen])
     u = np.concatenate([spectrum.left[:, chosen], n2_block], axis=1) @ mixing
@@ -50,8 +52,15 @@ def random_normal_form(
     v = spectrum.whitening @ np.linalg.solve(mixing, whitened).T
     if spectrum.rank_x < n0:
         kernel = _complement(np.linalg.qr(spectrum.colouring)[0])
-        v += kernel @ rng.standard_normal((kernel.shape[1], n1))
+        length = float(np.linalg.norm(spectrum.colouring))  # √(tr Sxx)
+        v += (_size(spectrum) / length if length > 0.0 else 1.0) * kernel @ rng.standard_normal((kernel.shape[1], n1))
     return u, np.ascontiguousarray(v)
+
+
+def _size(spectrum: SpectralData) -> float:
+    """σ_1, or without correlation √total, or without targets 1."""
+    top = float(np.sqrt(spectrum.eigenvalues[0])) if spectrum.rank else float(np.sqrt(spectrum.total))
+    return top if top > 0.0 else 1.0
 
 
 def _complement(basis: FloatArray) -> FloatArray:

@@ -38,7 +38,11 @@ def ladder(spectrum: SpectralData, n0: int, n1: int, n2: int) -> Iterator[Critic
         kind = Kind.STRICT_SADDLE if index else Kind.GLOBAL_MINIMUM
         if best != (index == 0):  # eigenvalues so close that value and index disagree
             kind = Kind.UNDETERMINED
-        yield CriticalValue(chosen, value, gap, kind, index, n1 * (n0 + n2) - index - positive)
+        if spectrum.unresolved:  # nobody can say how many directions are missed
+            kind = Kind.UNDETERMINED if best else kind
+            yield CriticalValue(chosen, value, gap, kind, None, None)
+        else:
+            yield CriticalValue(chosen, value, gap, kind, index, n1 * (n0 + n2) - index - positive)
 
 
 def subsets_descending(lam: FloatArray, largest: int) -> Iterator[tuple[float, tuple[int, ...]]]:

@@ -36,6 +36,8 @@ def as_weights(value: Any, m: int) -> FloatArray:
     if (weights < 0.0).any():
         where = int(np.argmax(weights < 0.0))
         raise ValueError(f"sample_weight must be non-negative, got {weights[where]} at [{where}]")
+    if 0.0 < weights.sum() < _TINY:
+        raise ValueError("sample_weight is too small: products with it underflow; rescale it")
     if not weights.sum() < np.inf:
         raise ValueError("sample_weight is too large: its sum overflows")
     return weights
@@ -98,12 +100,25 @@ def check_moments(xx: FloatArray, xy: FloatArray, yy: FloatArray, tol: float) ->
             f"no data has these moments: {variable} has second moment 0 but covaries "
             f"({joint[row, column]:.3g}); range(xy) must lie in range(xx)"
         )
+    if not moments.max() < 1e290:
+        raise ValueError(f"second moments up to {moments.max():.1e} are too large; rescale the data")
     scaled = scale[:, None] * joint * scale[None, :]
     smallest = float(np.linalg.eigvalsh((scaled + scaled.T) / 2)[0])
     if smallest < -tol * len(joint):
         raise ValueError(
             "no data has these moments: [[xx, xy], [yx, yy]], scaled to unit diagonal, has the negative eigenvalue "
             f"{smallest:.3g}; it must be positive semidefinite, so that range(xy) lies in range(xx)"
+        )
+    # The smallest joint eigenvalue sees a violation of range(xy) in range(xx) only squared. Look at the inputs' own
+    # eigenvectors: a direction of second moment d covaries with a unit y by at most √d.
+    values, vectors = np.linalg.eigh(scaled[:n0, :n0])
+    crossing = np.linalg.norm(vectors.T @ scaled[:n0, n0:], axis=1) / np.sqrt(max(1, len(joint) - n0))
+    excess = crossing**2 - 4.0 * (np.maximum(values, 0.0) + 8.0 * 2.0**-53 * np.sqrt(len(joint)))
+    if (excess > 0.0).any():
+        where = int(np.argmax(excess))
+        raise ValueError(
+            f"no data has these moments: a direction of x with second moment {values[where]:.3g} covaries with y by "
+            f"{crossing[where]:.3g} (scaled to unit diagonal); range(xy) must lie in range(xx)"
         )
 
 

@@ -45,13 +45,13 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
         self.products = 0
 
     def _matvec(self, x: npt.NDArray[Any]) -> FloatArray:
-        flat = np.ascontiguousarray(x, dtype=np.float64).reshape(-1)
+        flat = check.as_contiguous(check.as_real("x", x)).reshape(-1)
         self.products += 1
         product: FloatArray = self._hessian.apply(flat, self._threads)
         return product
 
     def _matmat(self, X: npt.NDArray[Any]) -> FloatArray:
-        rows = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
+        rows = check.as_contiguous(check.as_real("X", X).T)
         self.products += len(rows)
         products: FloatArray = self._hessian.apply(rows, self._threads).T
         return products
@@ -107,7 +107,7 @@ def _extreme(
         method = "dense" if size <= _DENSE_UP_TO or 5 * k > size else "lanczos"
     if method == "dense":
         dense = operator.todense()
-        ascending, columns = core.symmetric_eigenvalues(dense, threads)
+        ascending, columns = core.symmetric_eigen(dense, threads)
         order = np.arange(k) if which == "smallest" else np.arange(size - 1, size - 1 - k, -1)
         values, rows, products, converged = ascending[order], columns.T[order], size, True
         residuals = np.linalg.norm(rows @ dense - values[:, None] * rows, axis=1)

@@ -128,8 +128,8 @@ class ShallowLinear:
         reach = largest_u * largest_v * self._n1 * self._cov.input_scale
         if not max(largest_u, largest_v, reach) < _LARGEST:
             raise ValueError(
-                f"{name} is too large: entries of U up to {largest_u:.1e} and of V up to {largest_v:.1e} make products "
-                "overflow"
+                f"{name} is too large: entries of U up to {largest_u:.1e} and of V up to {largest_v:.1e}, on inputs of "
+                f"root mean square length {self._cov.input_scale:.1e}, make products overflow"
             )
         return u, v
 
@@ -261,11 +261,12 @@ class ShallowLinear:
         spectrum = self._cov.spectrum()
         return spectrum.minimum_risk + float(spectrum.eigenvalues[self._n1 :].sum())
 
-    def _square(self, C: Any) -> FloatArray:
+    def _mix(self, left: FloatArray, right: FloatArray, C: Any) -> Point:
+        """(left C, right C^{-T})."""
         matrix = check.as_array("C", C, "(n1, n1)", (self._n1, self._n1))
         if np.linalg.matrix_rank(matrix) < self._n1:
             raise ValueError("C must be invertible")
-        return matrix
+        return left @ matrix, np.ascontiguousarray(np.linalg.solve(matrix, right.T).T)
 
     def global_minimum(self, C: Any = None) -> Point:
         """A global minimum: U = Q C, V = Sxx⁺ Sxy Q C^{-T} with Q the top eigenvectors of Σ (Theorem A (i), (ii)).
@@ -279,10 +280,12 @@ class ShallowLinear:
         Raises:
             ValueError: If C has the wrong shape or is singular.
         """
-        rank = min(self._n1, self._cov.spectrum().rank)
+        spectrum = self._cov.spectrum()
+        # Singular values at the rounding level of ill-conditioned inputs count too, as in minimum_value.
+        rank = min(self._n1, spectrum.rank + spectrum.unresolved)
         if C is not None:
-            return self.critical_point(range(rank), C)
-        return balanced_minimum(self._cov.spectrum(), self._n1, rank)
+            return self._mix(*normal_form(spectrum, self._n1, list(range(rank))), C)
+        return balanced_minimum(spectrum, self._n1, rank)
 
     def _indices(self, indices: Any) -> list[int]:
         try:
@@ -315,10 +318,7 @@ class ShallowLinear:
         """
         chosen = self._indices(indices)
         left, right = normal_form(self._cov.spectrum(), self._n1, chosen)
-        if C is None:
-            return left, right
-        matrix = self._square(C)
-        return left @ matrix, np.ascontiguousarray(np.linalg.solve(matrix, right.T).T)
+        return (left, right) if C is None else self._mix(left, right, C)
 
     def random_critical_point(
         self,
@@ -439,9 +439,8 @@ class ShallowLinear:
 
         Critical means: relative gradient norm (see :class:`CriticalPoint`) at most ``tol``. A critical point is a
         global minimum if its gap is below the resolution at the point while every saddle's is far above; a strict
-        saddle if an
-        explicit direction has negative curvature beyond its margin, evaluated at the point itself; otherwise it is
-        undetermined, and ``reason`` says why.
+        saddle if an explicit direction has negative curvature beyond its margin, evaluated at the point itself;
+        otherwise it is undetermined, and ``reason`` says why.
 
         Args:
             p: A point or a batch.
@@ -501,13 +500,14 @@ class ShallowLinear:
             n_threads: Threads; None is all of them.
 
         Returns:
-            The new point; ``p`` itself at a global minimum or where no direction is known.
+            The new point; a copy of ``p`` at a global minimum or where no direction is known.
         """
         point = self._single(p)
         found = self._classify(point, check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
         assert isinstance(found, CriticalPoint)
+        here = (point[0].copy(), point[1].copy())
         if found.kind is Kind.GLOBAL_MINIMUM:
-            return point
+            return here
         candidates = [self.gradient(point, n_threads=n_threads)]
         if found.escape is not None:
             candidates = [found.escape.scaled_direction, found.escape.direction]
@@ -520,14 +520,14 @@ class ShallowLinear:
             moved = (point[0] + step * direction[0], point[1] + step * direction[1])
             if step != 0.0 and self.gap(moved, n_threads=n_threads) < found.gap:
                 return moved
-        return point
+        return here
 
     def certify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Certificate | list[Certificate]:
         """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
 
         The lower bound is the global minimum (Theorem B) minus a rounding margin: of the spectral decomposition,
-        amplified by the condition of the inputs, and of the value itself. Directions of X that are zero to working
-        precision are taken as exactly zero, as the objective itself does.
+        amplified by the condition of the inputs, and of the value itself. Directions of the inputs that are zero to
+        working precision are taken as exactly zero; ``reason`` says so where there are any.
 
         Args:
             p: A point or a batch.
@@ -549,9 +549,9 @@ class ShallowLinear:
         assert isinstance(found, CriticalPoint)
         value = float(self.value(point, n_threads=n_threads))
         scale = spectrum.total
-        # Σλ of k values, each with error 2σ · rounding √total; the value's terms at their own magnitudes.
+        # Σλ of k values, each with error 2σ · rounding √total, and tr Syy; the value's terms at their own magnitudes.
         sigma_sum = float(np.sqrt(spectrum.eigenvalues).sum())
-        bound_margin = 4.0 * spectrum.rounding * math.sqrt(scale) * (sigma_sum + math.sqrt(scale) * spectrum.rounding)
+        bound_margin = 4.0 * spectrum.rounding * math.sqrt(scale) * (sigma_sum + math.sqrt(scale))
         margin = bound_margin + found.gap_margin + self._value_margin(point)
         exact = self.minimum_value
         lower = min(value, max(0.0, exact - margin))

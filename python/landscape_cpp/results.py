@@ -65,6 +65,10 @@ def _format(value: object) -> str:
     return str(value)
 
 
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
 def _block(title: str, rows: Sequence[tuple[str, object]]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join([title, *(f"  {name:<{width}}  {_format(value)}" for name, value in rows)])
@@ -254,16 +258,17 @@ class CriticalValue:
         value: The objective, tr Syy - Σ_S λ.
         gap: value - minimum.
         kind: Global minimum or strict saddle (undetermined where eigenvalues are too close to tell).
-        morse_index: Negative Hessian eigenvalues at the point that uses S and leaves the other hidden units at zero.
-        nullity: Zero Hessian eigenvalues there.
+        morse_index: Negative Hessian eigenvalues at the point that uses S, the other hidden units at zero; None
+            where ill-conditioned inputs leave rank Σ open.
+        nullity: Zero Hessian eigenvalues there, likewise.
     """
 
     indices: tuple[int, ...]
     value: float
     gap: float
     kind: Kind
-    morse_index: int
-    nullity: int
+    morse_index: int | None
+    nullity: int | None
 
     @property
     def rank(self) -> int:
@@ -280,7 +285,8 @@ class CriticalValues(tuple[CriticalValue, ...]):
         """The table."""
         header = f"{'value':>14}  {'gap':>12}  {'rank':>4}  {'Morse index':>11}  {'nullity':>7}  {'kind':<15} index set"
         lines = [
-            f"{rung.value:>14.8g}  {rung.gap:>12.6g}  {rung.rank:>4}  {rung.morse_index:>11}  {rung.nullity:>7}  "
+            f"{rung.value:>14.8g}  {rung.gap:>12.6g}  {rung.rank:>4}  {_or_dash(rung.morse_index):>11}  "
+            f"{_or_dash(rung.nullity):>7}  "
             f"{rung.kind!s:<15} {_format(rung.indices)}"
             for rung in self
         ]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from . import _validation as check
 from ._dispatch import core
-from ._moments import as_rows, check_block_finite, check_data, check_moments, refuse_underflow, split_chunks
+from ._moments import check_block_finite, check_data, check_moments, refuse_underflow, split_chunks
 from ._validation import FloatArray
 
 __all__ = ["Covariances", "SpectralData"]
@@ -48,6 +48,8 @@ class SpectralData:
         colouring: B = Sxx T, (n0, rank_x).
         cross: M = Syx T, (n2, rank_x).
         rank: Rank of Σ: singular values σ above the rounding level.
+        unresolved: Singular values below the rounding level of ill-conditioned inputs but above plain rounding: zero
+            or not, nobody can say.
         rank_x: Rank of Sxx, decided after scaling every input to unit second moment.
         condition: Condition of the scaled inputs on their range (of X in factor form, of Sxx in moment form).
         dropped: Largest relative singular direction of the scaled inputs that was taken as zero.
@@ -63,6 +65,7 @@ class SpectralData:
     colouring: FloatArray
     cross: FloatArray
     rank: int
+    unresolved: int
     rank_x: int
     condition: float
     dropped: float
@@ -125,7 +128,7 @@ class Covariances:
             raise ValueError(f"moments must not be empty, got n0 = {n0}, n2 = {n2}")
         check_moments(xx, xy, yy, check.as_float("tol", tol, positive=True))
         self._start(n0, n2, same=False, center=False, method="moments", form="moments")
-        self._sums = ((xx + xx.T) / 2, xy.copy(), (yy + yy.T) / 2)
+        self._sums = (xx / 2 + xx.T / 2, xy.copy(), yy / 2 + yy.T / 2)
         self._weight = 1.0
         self._n_samples: int | None = None
 
@@ -141,6 +144,7 @@ class Covariances:
         self._factor = np.zeros((0, n0 + columns))
         self._weight = 0.0
         self._means = (np.zeros(n0), np.zeros(columns))
+        self._merges = 0  # how often partial sums were added: each adds a rounding error
         self._n_samples = 0
         self._cache: dict[str, Any] = {}
 
@@ -221,10 +225,10 @@ class Covariances:
         result: Covariances | None = None
         for x, y, weights in split_chunks(chunks):
             if result is None:
-                rows, inputs, targets = check_data(x, y, weights)[0], None, None
-                inputs = rows.shape[1]
-                targets = inputs if y is None else as_rows("Y", y, vector_ok=True).shape[1]
-                few = method == "auto" and inputs > rows.shape[0]
+                first_x, first_y, _ = check_data(x, y, weights)
+                inputs = first_x.shape[1]
+                targets = inputs if first_y is None else first_y.shape[1]
+                few = method == "auto" and inputs > first_x.shape[0]
                 form = "factor" if method == "factor" or few else "moments"
                 result = cls._empty(inputs, targets, same=y is None, center=center, method=method, form=form)
             result.update(x, y, sample_weight=weights, n_threads=n_threads)
@@ -350,6 +354,7 @@ class Covariances:
             )
         self._means = (means[0], means[1])
         self._n_samples = (self._n_samples or 0) + (other._n_samples or 0)
+        self._merges += other._merges + 1
         self._cache = {}
 
     def _leave_factor(self) -> None:
@@ -375,6 +380,8 @@ class Covariances:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore with an empty cache."""
         self.__dict__.update(state)
+        # Buffers of a protocol-5 pickle may be read-only, and updates write in place.
+        self._sums = (self._sums[0].copy(), self._sums[1].copy(), self._sums[2].copy())
         self._cache = {}
 
     @property
@@ -507,6 +514,7 @@ class Covariances:
                 colouring=_frozen(data.colouring),
                 cross=_frozen(data.cross),
                 rank=data.rank,
+                unresolved=data.unresolved,
                 rank_x=data.whitening.shape[1],
                 condition=data.condition,
                 dropped=data.dropped,
@@ -520,14 +528,35 @@ class Covariances:
     def _spectral(self, n_threads: int | None = None) -> core.Spectral:
         """The compiled spectral data."""
         threads = check.as_threads(n_threads)
-        samples = self._n_samples or 0
         if "spectral" not in self._cache:
             if (pair := self.factor) is not None:
-                self._cache["spectral"] = core.spectral_from_factor(*pair, samples, threads)
+                self._cache["spectral"] = core.spectral_from_factor(*pair, self._summation(), threads)
             else:
-                self._cache["spectral"] = core.spectral_from_moments(self.xx, self.xy, self.total, samples, threads)
+                self._cache["spectral"] = core.spectral_from_moments(
+                    self.xx, self.xy, self.total, self._summation(), threads
+                )
         spectral: core.Spectral = self._cache["spectral"]
         return spectral
+
+    def _summation(self) -> float:
+        """Relative rounding error of the moments in units of u: sums in stretches, in blocks, and around the means.
+
+        A stretch of a BLAS product has at most about 400 terms, a block at least 256 rows; centred sums lose what the
+        means are larger than the deviations, between blocks.
+        """
+        if self._n_samples is None:
+            return 0.0
+        terms = 512.0 + self._n_samples / 256.0 + self._merges
+        if self._center:
+            diagonals = [self._sums[0].diagonal(), self._sums[2].diagonal()]
+            if self._form == "factor":
+                squares = np.einsum("ij,ij->j", self._factor, self._factor)
+                diagonals = [squares[: self._n0], squares[self._n0 :]]
+            for mean, diagonal in zip(self._means, diagonals, strict=True):
+                deviation = np.sqrt(diagonal[diagonal > 0.0] / self._weight)
+                if deviation.size:
+                    terms += 4.0 * float((np.abs(mean[diagonal > 0.0]) / deviation).max())
+        return terms
 
     def _risk(self) -> core.Risk:
         """The compiled quadratic risk over the arrays of this moment."""
@@ -556,6 +585,7 @@ class Covariances:
             flags=np.array([self._same, self._center]),
             names=np.array([self._method, self._form]),
             weight=self._weight,
+            merges=self._merges,
             factor=self._factor,
             **arrays,
         )
@@ -565,12 +595,22 @@ class Covariances:
         n0, n2, samples = (int(size) for size in arrays["sizes"])
         same, center = (bool(flag) for flag in arrays["flags"])
         method, form = (str(name) for name in arrays["names"])
+        if method not in _METHODS or form not in _METHODS[1:] or n0 < 1 or n2 < 1:
+            raise ValueError("unknown method, form or sizes")
         result = cls._empty(n0, n2, same=same, center=center, method=method, form=form)
         result._n_samples = None if samples < 0 else samples
         result._weight = float(arrays["weight"])
-        result._factor = arrays["factor"]
-        result._sums = (arrays["sum0"], arrays["sum1"], arrays["sum2"])
-        result._means = (arrays["mean0"], arrays["mean1"])
+        result._merges = int(arrays["merges"])
+        columns = 0 if same else n2
+        shapes = {f"sum{i}": block.shape for i, block in enumerate(result._sums)}
+        shapes |= {"mean0": (n0,), "mean1": (columns,)}
+        values = {name: check.as_array(name, arrays[name], str(shape), shape) for name, shape in shapes.items()}
+        factor = arrays["factor"]
+        result._factor = check.as_array("factor", factor, "(k, n0 + n2)", (None, n0 + columns))
+        result._sums = (values["sum0"], values["sum1"], values["sum2"])
+        result._means = (values["mean0"], values["mean1"])
+        if not (result._weight >= 0.0 and all((block.diagonal() >= 0.0).all() for block in result._sums[::2])):
+            raise ValueError("negative weights or second moments")
         return result
 
     def __repr__(self) -> str:

@@ -13,7 +13,8 @@ namespace landscape::linalg {
 constexpr Index kLapackFromOrder = 48;
 
 inline const Blas* lapack(const Context& context, Index order) {
-  return order >= kLapackFromOrder ? context.library() : nullptr;
+  // Work sizes of about 4 order^2 must fit a 32-bit integer.
+  return order >= kLapackFromOrder && order <= 16384 ? context.library() : nullptr;
 }
 
 inline void converged(int info, const char* routine) {

@@ -32,7 +32,11 @@ void whiten(const SpectralData& data, const ConstMatrixView& u, const ConstMatri
   // V may lie in the kernel of Sxx up to rounding: what is left of W is then noise, and no gradient is relative to
   // noise.
   point.error_w = 4.0 * kUnitRoundoff * std::sqrt(static_cast<double>(v.rows())) * v.norm() * data.colouring.norm();
-  if (point.w.norm() <= 4.0 * point.error_w) point.w.setZero();
+  const double size_w = point.w.norm();
+  if (size_w <= 4.0 * point.error_w) {
+    point.w.setZero();
+    point.error_w += size_w;
+  }
   point.e.resize(u.rows(), data.rank_x());
   linalg::multiply(u, point.w, point.e, context);
   point.e -= data.cross;
@@ -68,10 +72,11 @@ double relative_gradient(const SpectralData& data, const Whitened& point, double
   return std::max(relative(grad_u, point.norm_w), relative(grad_w, point.norm_u));
 }
 
-// Relative gradient that the rounding of E alone can produce.
+// Relative gradient that the rounding of E and of W can produce, or hide.
 double gradient_floor(const SpectralData& data, const Whitened& point) {
   const double scale = gradient_scale(data, point);
-  return scale > 0.0 ? point.error / scale : 0.0;
+  if (!(scale > 0.0)) return 0.0;
+  return std::max(point.error / scale, point.error_w / std::sqrt(scale));
 }
 
 // Half the smallest positive singular value of M: at a critical point those of U W are among those of M (THEORY 3.7).
@@ -266,7 +271,8 @@ Index clear_rank(const Vector& values, double noise) {
 // Morse index and nullity at a critical point with used eigenvalues z^2 and missed ones e^2 (THEORY 12b.7, extended to
 // ties, zero eigenvalues and non-zero blocks N1, N2 of the normal form 2.6; derivation in docs/theory).
 void count_signs(const SpectralData& data, const linalg::ThinSvd& z, const linalg::ThinSvd& e, const ConstMatrixView& u,
-                 const Whitened& point, Index inputs, Classification& result, const Context& context) {
+                 const Whitened& point, Index inputs, double tolerance, Classification& result,
+                 const Context& context) {
   const Index r = result.rank, missed = data.rank - r, hidden = point.w.rows(), extra = hidden - r;
   const double threshold = rank_threshold(data);
   if (missed < 0 || (e.values.array() > threshold).count() != missed) return;
@@ -286,7 +292,8 @@ void count_signs(const SpectralData& data, const linalg::ThinSvd& z, const linal
   result.morse_index = above + extra * missed;
   const double scale = gradient_scale(data, point);
   const auto rank_of = [&](const ConstMatrixView& layer, double norm, double noise) {
-    return presence(point, norm, scale) < 1e-10 ? Index{0} : clear_rank(linalg::thin_svd(layer, context).values, noise);
+    return presence(point, norm, scale) < tolerance ? Index{0}
+                                                    : clear_rank(linalg::thin_svd(layer, context).values, noise);
   };
   const Index rank_u = rank_of(u, point.norm_u, 0.0);
   const Index rank_w = rank_of(point.w, point.norm_w, 4.0 * point.error_w);
@@ -318,15 +325,18 @@ void match_indices(const SpectralData& data, const linalg::ThinSvd& z, Index ran
 void settle(Classification& result, const SpectralData& data, const Whitened& point, double tolerance) {
   const double rounding_floor = gradient_floor(data, point);
   const double scale = data.total > 0.0 ? data.total : square(point.norm_u * point.norm_w);  // Y = 0: the weights'
-  const double g = result.gradient_relative;
-  if (g > kNearFactor * tolerance && g > kNearFactor * rounding_floor) {
+  // Rounding may hide a gradient as well as make one: nothing is critical below its floor.
+  const double g = std::max(result.gradient_relative, rounding_floor);
+  if (result.gradient_relative > kNearFactor * std::max(tolerance, rounding_floor)) {
     result.kind = Kind::not_critical;
     result.reason = Reason::gradient;
   } else if (g > tolerance) {
     result.kind = Kind::undetermined;
-    result.reason = g > kNearFactor * tolerance ? Reason::rounding_gradient : Reason::near_tolerance;
+    result.reason = rounding_floor > tolerance ? Reason::rounding_gradient : Reason::near_tolerance;
   } else if (result.gap <= result.resolution) {
-    const bool fine = result.resolution <= kCoarse * scale;
+    // Directions that are neither zero nor resolved could be put to work by hidden units that are free.
+    const bool unresolved = data.unresolved > 0 && point.w.rows() > data.rank;
+    const bool fine = result.resolution <= kCoarse * scale && !unresolved;
     const bool clear = fine && smallest_saddle_gap(data, point.w.rows()) > kNearFactor * result.resolution;
     result.kind = clear ? Kind::global_minimum : Kind::undetermined;
     result.reason = clear ? Reason::gap_closed : fine ? Reason::near_tie : Reason::coarse_resolution;
@@ -384,10 +394,10 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
   } else {
     const linalg::ThinSvd z = product_svd(u, point.w, context), e = linalg::thin_svd(point.e, context);
     decide_rank(data, z.values, result);
-    count_signs(data, z, e, u, point, v.rows(), result, context);
+    count_signs(data, z, e, u, point, v.rows(), tolerance, result, context);
     Witness witness;
     const double margin = 64.0 * kUnitRoundoff * static_cast<double>(hidden + u.rows() + data.rank_x()) +
-                          kNearFactor * result.gradient_relative;
+                          kNearFactor * (result.gradient_relative + rounding_floor);
     offer_swap(witness, data, u, point, z, e, result.rank, margin);
     if (result.rank < hidden) offer_ranks(witness, data, u, point, margin, context);
     if (result.gap > result.resolution) {
@@ -409,6 +419,8 @@ Classification classify(const SpectralData& data, const ConstMatrixView& u, cons
   const Index top = std::min(result.rank, data.singular_values.size());
   result.deficit = data.singular_values.head(top).squaredNorm() - (point.e + data.cross).squaredNorm();
   settle(result, data, point, tolerance);
+  if ((result.kind != Kind::global_minimum && result.kind != Kind::strict_saddle) || data.unresolved > 0)
+    result.morse_index = result.nullity = -1;
   return result;
 }
 

@@ -34,6 +34,13 @@ Totals weighted_block(const ConstMatrixView& x, const ConstMatrixView& y, const 
     if (y.cols() > 0) block.mean_y = y.transpose() * w / block.weight;
     rows_x.rowwise() -= block.mean_x.transpose();
     rows_y.rowwise() -= block.mean_y.transpose();
+    // The mean of large values is itself rounded: what is left of it is subtracted too.
+    const Vector left_x = rows_x.transpose() * w / block.weight;
+    const Vector left_y = rows_y.transpose() * w / block.weight;
+    rows_x.rowwise() -= left_x.transpose();
+    rows_y.rowwise() -= left_y.transpose();
+    block.mean_x += left_x;
+    block.mean_y += left_y;
   }
   if (weights != nullptr) {
     w = w.cwiseSqrt();
@@ -66,12 +73,27 @@ void add_rank_one(const Vector& jump_x, const Vector& jump_y, MomentSums sums) {
   sums.syy.noalias() += jump_y * jump_y.transpose();
 }
 
-void add_products(const ConstMatrixView& x, const ConstMatrixView& y, MomentSums sums, const Context& context) {
-  linalg::accumulate_gram(x, sums.sxx, context);
-  if (y.cols() == 0) return;
-  linalg::accumulate_cross(x, y, sums.sxy, context);
-  linalg::accumulate_gram(y, sums.syy, context);
-}
+// The sums of one block, added to the totals in one go: rounding grows with the number of blocks, not of rows.
+class BlockSums {
+ public:
+  BlockSums(Index n0, Index n2) : sxx_(n0, n0), sxy_(n0, n2), syy_(n2, n2) {}
+
+  void add(const ConstMatrixView& x, const ConstMatrixView& y, MomentSums sums, const Context& context) {
+    sxx_.setZero();
+    linalg::accumulate_gram(x, sxx_, context);
+    sums.sxx += sxx_;
+    if (y.cols() == 0) return;
+    sxy_.setZero();
+    linalg::accumulate_cross(x, y, sxy_, context);
+    sums.sxy += sxy_;
+    syy_.setZero();
+    linalg::accumulate_gram(y, syy_, context);
+    sums.syy += syy_;
+  }
+
+ private:
+  Matrix sxx_, sxy_, syy_;
+};
 
 // [a; b], compressed to its R factor when it has more rows than columns.
 Matrix stack_and_compress(const ConstMatrixView& a, const ConstMatrixView& b, const Context& context) {
@@ -87,6 +109,7 @@ void accumulate_moments(const ConstMatrixView& x, const ConstMatrixView& y, cons
                         MomentSums sums, Totals& totals, const Context& context) {
   const Index step = block_rows(x.cols(), y.cols());
   const bool plain = !center && weights.size() == 0;
+  BlockSums block_sums(x.cols(), y.cols());
   Matrix rows_x, rows_y;
   Vector jump_x, jump_y;
   for (Index first = 0; first < x.rows(); first += step) {
@@ -95,13 +118,13 @@ void accumulate_moments(const ConstMatrixView& x, const ConstMatrixView& y, cons
     const auto block_x = x.middleRows(first, rows);
     const auto block_y = y.middleRows(first, rows);
     if (plain) {
-      add_products(block_x, block_y, sums, context);
+      block_sums.add(block_x, block_y, sums, context);
       totals.weight += static_cast<double>(rows);
       continue;
     }
     const Totals block =
         weighted_block(block_x, block_y, weights.size() > 0 ? weights.data() + first : nullptr, center, rows_x, rows_y);
-    add_products(rows_x, rows_y, sums, context);
+    block_sums.add(rows_x, rows_y, sums, context);
     merge_totals(totals, block, center, jump_x, jump_y);
     if (center) add_rank_one(jump_x, jump_y, sums);
   }

@@ -26,26 +26,27 @@ void project_on_range(SpectralData& data) {
 // much.
 double null_level(Index dimension) { return 8.0 * kUnitRoundoff * std::sqrt(static_cast<double>(dimension)); }
 
-void finish(SpectralData& data, double total, Index dimension, Index samples, const Context& context) {
+void finish(SpectralData& data, double total, Index dimension, double summation, const Context& context) {
   project_on_range(data);
   const linalg::ThinSvd svd = linalg::thin_svd(data.cross, context);
   data.left = svd.left;
   data.singular_values = svd.values;
   data.right = svd.right;
   data.total = total;
-  // Backward error of the decompositions and of the sums over the samples (in blocks of 256 or more, whose errors add
-  // like a random walk), amplified by the condition of the scaled inputs: a subspace of relative size s turns by about
-  // u / s. The factor 8 covers the modest constants; tests/test_certify.py holds it against multiple precision.
-  const double terms = static_cast<double>(dimension) + static_cast<double>(samples) / 256.0;
-  data.rounding = 8.0 * kUnitRoundoff * std::sqrt(terms) * data.condition;
+  // Backward error of the decompositions (8 sqrt(n) u covers their modest constants) and of the moments themselves,
+  // amplified by the condition of the scaled inputs: a subspace of relative size s turns by about u / s.
+  // tests/test_certify.py holds it against multiple precision.
+  const double plain = 8.0 * kUnitRoundoff * std::sqrt(static_cast<double>(dimension)) + kUnitRoundoff * summation;
+  data.rounding = plain * data.condition;
   data.rank = (data.singular_values.array() > data.noise()).count();
+  data.unresolved = (data.singular_values.array() > plain * std::sqrt(total)).count() - data.rank;
   data.minimum_risk = std::max(0.0, total - data.singular_values.squaredNorm());
 }
 
 }  // namespace
 
-SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy, Index samples,
-                                   const Context& context) {
+SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy,
+                                   double summation, const Context& context) {
   SpectralData data;
   const Index n0 = xx.rows();
   const Vector scale = inverse_scale(xx.diagonal());
@@ -71,11 +72,11 @@ SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixV
   const double dropped_cross = (eigen.vectors.leftCols(first).transpose() * scale.asDiagonal() * xy).norm();
   if (dropped_cross > null_level(n0 + xy.cols()) * std::sqrt(std::max(0.0, trace_yy)))
     data.condition = 1.0 / kUnitRoundoff;
-  finish(data, trace_yy, n0 + xy.cols(), samples, context);
+  finish(data, trace_yy, n0 + xy.cols(), summation, context);
   return data;
 }
 
-SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, Index samples,
+SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, double summation,
                                   const Context& context) {
   SpectralData data;
   const Vector scale = inverse_scale(fx.colwise().squaredNorm().transpose());
@@ -93,7 +94,7 @@ SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixVi
   data.whitening = scale.asDiagonal() * svd.right.leftCols(rank) * svd.values.head(rank).cwiseInverse().asDiagonal();
   data.colouring = fx.transpose() * p;
   data.cross = fy.transpose() * p;
-  finish(data, fy.squaredNorm(), fx.cols() + fy.cols(), samples, context);
+  finish(data, fy.squaredNorm(), fx.cols() + fy.cols(), summation, context);
   return data;
 }
 

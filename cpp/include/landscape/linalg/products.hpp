@@ -1,5 +1,5 @@
-// Dense products in tiles whose sizes depend on the shapes only, so threads change the speed and not the bits. A tile
-// is small enough for Eigen to pack it on the stack: no product here allocates.
+// Dense products in tiles whose sizes depend on the shapes only, so threads change the speed and not the bits, and that
+// are summed on the stack: no product here allocates.
 #pragma once
 
 #include "landscape/context.hpp"

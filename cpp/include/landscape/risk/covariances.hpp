@@ -3,7 +3,7 @@
 //   Sxx = (1/W) sum_i w_i x_i x_i^T,   Sxy = (1/W) sum_i w_i x_i y_i^T,   Syy likewise,   W = sum_i w_i
 //
 // `center` subtracts the weighted means: blocks are centred at their own means and merged by the update of Chan, Golub
-// & LeVeque (1983), so a large mean costs no digits. Two representations (THEORY 1 and 12b.12):
+// & LeVeque (1983), so that a large mean costs few digits. Two representations (THEORY 1 and 12b.12):
 //   moments   the unnormalised sums W Sxx (n0 x n0), W Sxy (n0 x n2), W Syy (n2 x n2);
 //   factor    F (k x (n0+n2)), k <= n0+n2, with F^T F = W [Sxx Sxy; Syx Syy]: no squaring of the condition number.
 #pragma once

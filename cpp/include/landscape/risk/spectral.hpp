@@ -16,14 +16,15 @@
 namespace landscape::risk {
 
 struct SpectralData {
-  Matrix whitening;           // T, n0 x rx
-  Matrix colouring;           // B, n0 x rx
-  Matrix cross;               // M, n2 x rx
-  Matrix left;                // Q, n2 x k, k = min(n2, rx)
-  Vector singular_values;     // sigma, k, descending
-  Matrix right;               // N, rx x k
-  Index rank = 0;             // rank of Sigma: singular values above `noise`
-  double total = 0.0;         // tr Syy
+  Matrix whitening;        // T, n0 x rx
+  Matrix colouring;        // B, n0 x rx
+  Matrix cross;            // M, n2 x rx
+  Matrix left;             // Q, n2 x k, k = min(n2, rx)
+  Vector singular_values;  // sigma, k, descending
+  Matrix right;            // N, rx x k
+  Index rank = 0;          // rank of Sigma: singular values above `noise`
+  Index unresolved = 0;  // singular values between the level of plain rounding and `noise`: zero or not, nobody can say
+  double total = 0.0;    // tr Syy
   double minimum_risk = 0.0;  // R_min >= 0
   double condition = 1.0;     // of the scaled X (factor form) or of the scaled Sxx (moment form), on its range
   double dropped = 0.0;       // largest relative singular direction of X (or Sxx) that was taken as zero
@@ -33,13 +34,13 @@ struct SpectralData {
   double noise() const { return rounding * std::sqrt(total); }
 };
 
-// From moments: xx (n0 x n0), xy (n0 x n2), trace_yy. `samples` is the number of rows they were summed over (0: exact),
-// which enters the rounding level only.
-SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy, Index samples,
-                                   const Context& context);
+// From moments: xx (n0 x n0), xy (n0 x n2), trace_yy. `summation` bounds the relative error of the moments themselves
+// in units of u (0: they are exact); it enters the rounding level only.
+SpectralData spectral_from_moments(const ConstMatrixView& xx, const ConstMatrixView& xy, double trace_yy,
+                                   double summation, const Context& context);
 
 // From a factor: Fx (k x n0), Fy (k x n2) with Sxx = Fx^T Fx, Sxy = Fx^T Fy, Syy = Fy^T Fy.
-SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, Index samples,
+SpectralData spectral_from_factor(const ConstMatrixView& fx, const ConstMatrixView& fy, double summation,
                                   const Context& context);
 
 }  // namespace landscape::risk
