@@ -59,9 +59,12 @@ def test_constant_columns_round_one_way_and_the_bound_holds(ls, n_threads, chunk
 def test_large_means_are_charged_to_the_margin(ls, rng, offset):
     x, y = (rng.integers(-50, 50, (1000, 1)) + offset for _ in range(2))
     net = ls.ShallowLinear(ls.Covariances.from_data(x, y, center=True), 1)
-    columns = [[Fraction(v) for v in block[:, 0]] for block in (x, y)]
-    dx, dy = ([v - sum(column) / 1000 for v in column] for column in columns)
-    sxx, sxy, syy = (sum(a * b for a, b in zip(p, q, strict=True)) / 1000 for p, q in ((dx, dx), (dx, dy), (dy, dy)))
+    a, b = ([int(value) for value in block[:, 0]] for block in (x, y))
+
+    def covariance(p, q):
+        return Fraction(1000 * sum(i * j for i, j in zip(p, q, strict=True)) - sum(p) * sum(q), 1000**2)
+
+    sxx, sxy, syy = covariance(a, a), covariance(a, b), covariance(b, b)
     assert Fraction(net.certify(net.global_minimum()).lower_bound) <= syy - sxy * sxy / sxx
 
 
