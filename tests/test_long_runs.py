@@ -22,6 +22,14 @@ def hard(ls):
     return net, net.random_critical_point(10, seed=0)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler: in a background job SIGINT is ignored from the start, and then nothing would be raised."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt_after(seconds):
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -30,6 +38,7 @@ def interrupt_after(seconds):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 @pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_a_kernel(ls, hard, n_threads):
     net, p = hard
     start, timer = time.monotonic(), interrupt_after(0.3)
