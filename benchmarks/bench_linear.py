@@ -68,7 +68,7 @@ def bench_hvp() -> None:
         "the formula in NumPy": numpy_formula,
         "(NumPy DGEMM of order 400, for the floor)": timing.gemm(),
     }
-    seconds = timing.compare(rivals, repeat=41, inner=5)
+    seconds = timing.compare(rivals, repeat=15, inner=20)
     try:
         seconds |= timing.compare(torch_rivals(x, y, sxx, cov.xy, p, d), repeat=9)
     except ImportError:
