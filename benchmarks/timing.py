@@ -22,13 +22,20 @@ def pin_threads(default: int = 2) -> int:
     return threads
 
 
-def compare(rivals: dict[str, Callable[[], object]], *, repeat: int = 7, inner: int = 1) -> dict[str, float]:
-    """Median seconds per call of each rival, measured in turns after one warm-up, so that noise hits all alike."""
+def compare(
+    rivals: dict[str, Callable[[], object]], *, repeat: int = 7, inner: int = 1, rest: float = 0.0
+) -> dict[str, float]:
+    """Median seconds per call of each rival, measured in turns after one warm-up, so that noise hits all alike.
+
+    ``rest``: seconds to wait before each call, for the threads that the rival before left spinning (OpenBLAS keeps
+    NumPy's and SciPy's threads busy for a while after their work) to fall asleep.
+    """
     times: dict[str, list[float]] = {name: [] for name in rivals}
     for call in rivals.values():
         call()
     for _ in range(repeat):
         for name, call in rivals.items():
+            time.sleep(rest)
             start = time.perf_counter()
             for _ in range(inner):
                 call()

@@ -1,5 +1,7 @@
 """Covariances: second moments, streaming, merging, factor form, spectral data and the checks of THEORY section 1."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -263,6 +265,47 @@ def test_save_and_load_keep_every_bit(ls, rng, tmp_path):
         assert loaded.form == cov.form
         cmp.assert_same_covariances(loaded.update(X, Y), cov.update(X, Y))
         np.load(tmp_path / f"cov{i}.npz", allow_pickle=False).close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("same", [False, True])
+def test_a_ridge_adds_its_penalty_on_the_product(ls, rng, method, center, same):
+    X, Y, w = samples(rng)
+    targets = None if same else Y
+    plain = ls.Covariances.from_data(X, targets, center=center, sample_weight=w, method=method)
+    before = np.array(plain.xx)
+    ridged = plain.with_ridge(0.2).with_ridge(0.1)
+    cmp.assert_same_bits(plain.xx, before, "with_ridge left its operand")
+    assert (ridged.ridge, plain.ridge, ridged.n_samples) == (pytest.approx(0.3), 0.0, plain.n_samples)
+    np.testing.assert_allclose(ridged.xx, plain.xx + 0.3 * np.eye(5), rtol=1e-13, atol=1e-13)
+    a, b = ls.ShallowLinear(ridged, 2), ls.ShallowLinear(plain, 2)
+    p = tuple(rng.standard_normal(shape) for shape in a.shapes)
+    penalty = 0.3 * np.sum((p[0] @ p[1].T) ** 2)
+    assert a.value(p) == pytest.approx(b.value(p) + penalty, rel=1e-12)
+    best = a.global_minimum()
+    assert a.certify(best).verdict == "GLOBAL"
+    assert a.minimum_value == pytest.approx(b.value(best) + 0.3 * np.sum((best[0] @ best[1].T) ** 2), rel=1e-12)
+    assert a.classify(best).kind == "global_minimum"
+
+
+def test_a_ridge_is_kept_by_files_and_pickles_and_ends_growth(ls, rng, tmp_path):
+    X, Y, _ = samples(rng)
+    cov = ls.Covariances.from_data(X, Y).with_ridge(0.5)
+    cov.save(tmp_path / "ridge.npz")
+    for again in (ls.load(tmp_path / "ridge.npz"), pickle.loads(pickle.dumps(cov))):
+        cmp.assert_same_covariances(again, cov)
+        assert again.ridge == 0.5
+        assert "ridge=0.5" in repr(again)
+    for grow in (lambda: cov.update(X, Y), lambda: cov.merge(cov), lambda: ls.Covariances.from_data(X, Y).merge(cov)):
+        with pytest.raises(ValueError, match=r"with a ridge cannot be (updated|merged)"):
+            grow()
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, np.nan, np.inf])
+def test_a_ridge_must_be_positive(ls, alpha):
+    with pytest.raises(ValueError, match="alpha must be a positive finite number"):
+        ls.Covariances(xx=np.eye(2), xy=np.eye(2), yy=np.eye(2)).with_ridge(alpha)
 
 
 def test_repr_says_the_sizes(ls, rng):

@@ -9,6 +9,8 @@
 strict_saddle
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._io import build_info, load
@@ -31,7 +33,26 @@ from .results import (
 )
 from .risk import Covariances, SpectralData
 
+if TYPE_CHECKING:
+    from . import estimators as estimators
+    from . import plotting as plotting
+
 __version__: str = build_info()["version"]
+
+_LAZY = ("estimators", "plotting")  # they need scikit-learn and matplotlib, which importing the package does not
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
 
 __all__ = [
     "ACTIVE_ISA",

@@ -48,9 +48,19 @@ def as_threads(n_threads: int | None) -> int:
     return threads
 
 
+def is_integer(value: Any) -> bool:
+    """Whether the value is an integer (NumPy integers too, booleans not)."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+
+
+def is_real(value: Any) -> bool:
+    """Whether the value is a real number (booleans not)."""
+    return isinstance(value, (numbers.Real, np.floating)) and not isinstance(value, (bool, np.bool_))
+
+
 def as_int(name: str, value: Any, *, minimum: int | None = None, maximum: int | None = None) -> int:
     """An integer (NumPy integers too, booleans not) within bounds."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+    if not is_integer(value):
         raise TypeError(f"{name} must be an integer, got {_describe(value)}")
     result = int(value)
     if (minimum is not None and result < minimum) or (maximum is not None and result > maximum):
@@ -61,7 +71,7 @@ def as_int(name: str, value: Any, *, minimum: int | None = None, maximum: int | 
 
 def as_float(name: str, value: Any, *, positive: bool = False) -> float:
     """A finite real number, positive if asked for."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.floating)):
+    if not is_real(value):
         raise TypeError(f"{name} must be a real number, got {_describe(value)}")
     result = float(value)
     if not np.isfinite(result) or (positive and result <= 0.0):

@@ -145,6 +145,7 @@ class Covariances:
         self._weight = 0.0
         self._means = (np.zeros(n0), np.zeros(columns))
         self._merges = 0  # how often partial sums were added: each adds a rounding error
+        self._ridge = 0.0
         self._n_samples = 0
         self._cache: dict[str, Any] = {}
 
@@ -252,8 +253,7 @@ class Covariances:
         Raises:
             ValueError: As :meth:`from_data`, for shapes that do not match, and for population moments.
         """
-        if self._n_samples is None:
-            raise ValueError("population moments have no sample count and cannot be updated")
+        self._refuse_growth("updated")
         threads = check.as_threads(n_threads)
         x, y, weights = check_data(X, Y, sample_weight)
         if (y is None) != self._same:
@@ -272,8 +272,8 @@ class Covariances:
         part._absorb(x, y, weights, threads)
         self._add(part, threads)
         # A stream that began with few rows: beyond twice the compressed size moments are the cheaper form.
-        width = self._factor.shape[1]
-        if self._form == "factor" and self._method == "auto" and self._n_samples >= 2 * width:
+        enough = 2 * self._factor.shape[1]
+        if self._form == "factor" and self._method == "auto" and (self._n_samples or 0) >= enough:
             self._leave_factor()
         return self
 
@@ -289,8 +289,8 @@ class Covariances:
         """
         if not isinstance(other, Covariances):
             raise TypeError(f"other must be a Covariances, got {type(other).__name__}")
-        if self._n_samples is None or other._n_samples is None:
-            raise ValueError("population moments have no sample count and cannot be merged")
+        self._refuse_growth("merged")
+        other._refuse_growth("merged")
         mine, theirs = (self._n0, self._n2, self._same), (other._n0, other._n2, other._same)
         if mine != theirs:
             raise ValueError(f"other must have (n0, n2, Y = X) = {mine}, got {theirs}")
@@ -300,6 +300,53 @@ class Covariances:
         if result._form != added._form:
             (result if result._form == "factor" else added)._leave_factor()
         result._add(added, check.as_threads(None))
+        return result
+
+    def _refuse_growth(self, participle: str) -> None:
+        if self._n_samples is None:
+            raise ValueError(f"population moments have no sample count and cannot be {participle}")
+        if self._ridge > 0.0:
+            raise ValueError(f"moments with a ridge cannot be {participle}: add the data first, then with_ridge")
+
+    def with_ridge(self, alpha: float) -> Covariances:
+        """The moments of the risk R(Z) + alpha |Z|²: Sxx + alpha I in place of Sxx, as a new object.
+
+        The penalty is on the product Z = U Vᵀ, not on the layers: the landscape stays that of Theorem B. In
+        scikit-learn's scaling (a sum over samples, as in ``Ridge``) it is ``weight * alpha``.
+
+        Args:
+            alpha: Positive multiplier of |Z|². Ridges add up.
+
+        Returns:
+            Moments that cannot be updated or merged any more.
+
+        Raises:
+            ValueError: If alpha is not positive and finite.
+
+        Example:
+            >>> import numpy as np
+            >>> Covariances(xx=np.eye(1), xy=np.eye(1), yy=np.eye(1)).with_ridge(1.0).spectrum().minimum_risk
+            0.5
+        """
+        alpha = check.as_float("alpha", alpha, positive=True)
+        weight = self._positive_weight()
+        result = self._copy()
+        result._cache = {}
+        result._ridge = self._ridge + alpha
+        if self._same:  # only the inputs are penalised: they are no longer the targets
+            result._same = False
+            result._means = (self._means[0], self._means[0])
+        if self._form == "moments":
+            xx, xy, yy = (self._sums[0],) * 3 if self._same else self._sums
+            xx = np.tril(xx) + np.tril(xx, -1).T  # the sums keep the lower triangle only
+            xy = xx if self._same else xy
+            result._sums = (xx + alpha * weight * np.eye(self._n0), xy.copy(), yy.copy())
+        else:
+            rows = self._factor if not self._same else np.hstack([self._factor, self._factor])
+            ridge = np.hstack([math.sqrt(alpha * weight) * np.eye(self._n0), np.zeros((self._n0, self._n2))])
+            rows = np.vstack([rows, ridge])
+            tall = len(rows) > rows.shape[1]
+            result._factor = np.asarray(np.linalg.qr(rows, mode="r")) if tall else rows
         return result
 
     def _absorb(self, x: npt.NDArray[Any], y: npt.NDArray[Any] | None, weights: FloatArray, threads: int) -> None:
@@ -379,7 +426,7 @@ class Covariances:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore with an empty cache."""
-        self.__dict__.update(state)
+        self.__dict__.update({"_ridge": 0.0, **state})
         # Buffers of a protocol-5 pickle may be read-only, and updates write in place.
         self._sums = (self._sums[0].copy(), self._sums[1].copy(), self._sums[2].copy())
         self._cache = {}
@@ -408,6 +455,11 @@ class Covariances:
     def center(self) -> bool:
         """Whether the means were subtracted."""
         return self._center
+
+    @property
+    def ridge(self) -> float:
+        """Multiplier of |Z|² that :meth:`with_ridge` added; 0 without."""
+        return self._ridge
 
     @property
     def form(self) -> str:
@@ -586,6 +638,7 @@ class Covariances:
             names=np.array([self._method, self._form]),
             weight=self._weight,
             merges=self._merges,
+            ridge=self._ridge,
             factor=self._factor,
             **arrays,
         )
@@ -601,6 +654,7 @@ class Covariances:
         result._n_samples = None if samples < 0 else samples
         result._weight = float(arrays["weight"])
         result._merges = int(arrays["merges"])
+        result._ridge = float(arrays["ridge"]) if "ridge" in arrays else 0.0
         columns = 0 if same else n2
         shapes = {f"sum{i}": block.shape for i, block in enumerate(result._sums)}
         shapes |= {"mean0": (n0,), "mean1": (columns,)}
@@ -609,16 +663,21 @@ class Covariances:
         result._factor = check.as_array("factor", factor, "(k, n0 + n2)", (None, n0 + columns))
         result._sums = (values["sum0"], values["sum1"], values["sum2"])
         result._means = (values["mean0"], values["mean1"])
-        if not (result._weight >= 0.0 and all((block.diagonal() >= 0.0).all() for block in result._sums[::2])):
+        if not (
+            result._weight >= 0.0
+            and result._ridge >= 0.0
+            and all((block.diagonal() >= 0.0).all() for block in result._sums[::2])
+        ):
             raise ValueError("negative weights or second moments")
         return result
 
     def __repr__(self) -> str:
         """Sizes and form."""
         samples = "population" if self._n_samples is None else f"n_samples={self._n_samples}"
+        ridge = f", ridge={self._ridge:g}" if self._ridge > 0.0 else ""
         return (
             f"Covariances(n_inputs={self._n0}, n_outputs={self._n2}, {samples}, form={self._form!r}, "
-            f"center={self._center}{', Y = X' if self._same else ''})"
+            f"center={self._center}{', Y = X' if self._same else ''}{ridge})"
         )
 
 
