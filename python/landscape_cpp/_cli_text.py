@@ -1,17 +1,22 @@
-"""What ``landscape analyze`` prints: a view of the report that ``--json`` writes."""
+"""What ``landscape`` prints: stops of the tour, and a view of the report that ``--json`` writes."""
+
+from __future__ import annotations
 
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ._format import LOSS, index_runs
 from .results import Kind
+
+if TYPE_CHECKING:
+    from ._tour import Stop
 
 Report = dict[str, Any]
 
 _LABEL = 14  # width of the first column of the text
 _WIDTH = 100
-_LOSS = "mean over samples of the squared error summed over outputs"
 
 
 def words(value: Any) -> str:
@@ -30,10 +35,32 @@ def analysis_text(report: Report) -> list[str]:
     blocks = [_data_text, _values_text, _ladder_text, _theorems_text]
     if report["weights"] is not None:
         blocks.append(_weights_text)
+    if report["pictures"] is not None:
+        blocks.append(_pictures_text)
     lines: list[str] = []
     for block in blocks:
         lines += [*block(report), ""]
     return lines[:-1]
+
+
+def stop_text(number: int, stop: Stop) -> list[str]:
+    """The lines of one stop of the tour."""
+    lines = [f"{number}. {stop.title}"]
+    for paragraph in stop.text:
+        lines += ["", *textwrap.wrap(paragraph, _WIDTH, initial_indent="   ", subsequent_indent="   ")]
+    if stop.code:
+        lines += ["", *("     " + line for line in stop.code.splitlines())]
+    if stop.table:
+        lines += ["", *("   " + line for line in _table(stop.table, left=range(len(stop.table[0]))))]
+    return [*lines, "", *(f"   picture: {picture.path}" for picture in stop.pictures)]
+
+
+def _pictures_text(report: Report) -> list[str]:
+    lines: list[str] = []
+    for row in report["pictures"]:
+        label = "" if lines else "Pictures"
+        lines += _entry(label, *([row["file"]] if row["file"] else []), row["shows"])
+    return lines
 
 
 def _entry(label: str, *parts: str, hang: int = 0) -> list[str]:
@@ -48,7 +75,7 @@ def _entry(label: str, *parts: str, hang: int = 0) -> list[str]:
 def _names(names: Sequence[str], limit: int = 60) -> str:
     """As many names as fit, and how many there are when not all do; positions in runs."""
     if all(name.isdecimal() for name in names):
-        return _indices([int(name) for name in names])
+        return index_runs([int(name) for name in names])
     shown: list[str] = []
     for name in names:
         if len(", ".join([*shown, name])) > limit:
@@ -76,7 +103,7 @@ def _data_text(report: Report) -> list[str]:
             ("centred: the network has an intercept" if data["center"] else "not centred: the network has no intercept")
             + f"; inputs of rank {data['rank_inputs']} of {n0}, condition of {of_what} {condition:.3g}",
         ),
-        *_entry("Problem", f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {_LOSS}: |y - U V^T x|^2"),
+        *_entry("Problem", f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {LOSS}: |y - U V^T x|^2"),
     ]
 
 
@@ -124,19 +151,6 @@ def _values_text(report: Report) -> list[str]:
     return lines
 
 
-def _indices(indices: Sequence[int] | None) -> str:
-    """Positions in runs: 0-6, 8."""
-    if indices is None:
-        return "-"
-    runs: list[list[int]] = []
-    for i in indices:
-        if runs and i == runs[-1][1] + 1:
-            runs[-1][1] = i
-        else:
-            runs.append([i, i])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
-
-
 def _ladder_text(report: Report) -> list[str]:
     ladder, zero = report["critical_values"], report["values"]["at_zero"]
     listed, count = ladder["listed"], ladder["count"]
@@ -145,7 +159,7 @@ def _ladder_text(report: Report) -> list[str]:
     rows = [("#", "value", "gap to minimum", "index set", "kind", "Morse index", "nullity")]
     for row in listed:
         gap = _gap(row["gap"], zero)
-        numbers = (_fixed(row["value"], zero), gap, _indices(row["indices"]), words(row["kind"]))
+        numbers = (_fixed(row["value"], zero), gap, index_runs(row["indices"]), words(row["kind"]))
         rows.append((str(row["position"]), *numbers, words(row["morse_index"]), words(row["nullity"])))
     legend = (
         "Index set: the eigenvectors of Σ = Syx Sxx⁺ Sxy in use, 0 has the largest eigenvalue. Morse index: "
@@ -194,7 +208,7 @@ def _weights_text(report: Report) -> list[str]:
             "  value", f"{_fixed(weights['value'], zero)}, {gap} (rounding margin {_small(weights['gap_margin'])})"
         ),
         *_entry("  gradient", f"{relative} relative (critical up to {tol}), {absolute} absolute"),
-        *_entry("  rank", f"{weights['rank']} on the data, index set {_indices(weights['indices'])}"),
+        *_entry("  rank", f"{weights['rank']} on the data, index set {index_runs(weights['indices'])}"),
         *_entry("  curvature", f"Morse index {words(weights['morse_index'])}, nullity {words(weights['nullity'])}"),
         *_entry(
             "  certificate", f"{certificate['verdict']}: no weights of this width go below {bound}; proved gap {proved}"

@@ -1,8 +1,8 @@
 """Data of the command line: a table on disk, an archive of arrays, or a bundled name, split into inputs and targets.
 
-A *table* (``.csv`` and friends, ``.npy``, an ``.npz`` of one array) is read column by column: the user says which
-columns are targets. *Pairs* (an ``.npz`` of ``X`` and ``Y``, the bundled sets) bring their own targets. Everything
-wrong with a file or a column is a ``DataError`` of one line.
+A *table* (``.csv`` and friends, ``.parquet``, ``.npy``, an ``.npz`` of one array) is read column by column: the user
+says which columns are targets. *Pairs* (an ``.npz`` of ``X`` and ``Y``, the bundled sets) bring their own targets.
+Everything wrong with a file or a column is a ``DataError`` of one line.
 """
 
 import contextlib
@@ -20,11 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._parquet import ParquetError, ParquetTable
+
 __all__ = ["BUNDLED", "Data", "DataError", "load", "load_arrays"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+_PARQUET_SUFFIXES = (".parquet", ".pq")
 _DELIMITERS = ("\t", ";", ",")  # in this order: a file of decimal commas is delimited by semicolons
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 _SNIFFED_LINES = 20
@@ -69,7 +72,7 @@ def load(source: str, *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
     """Read ``source`` and split it into inputs and targets.
 
     Args:
-        source: A path (.csv .tsv .txt .dat .npy .npz) or a name of ``BUNDLED``.
+        source: A path (.csv .tsv .txt .dat .parquet .npy .npz) or a name of ``BUNDLED``.
         inputs: Columns to use as inputs: names, 0-based positions, ranges, or several of these with
             commas between; empty for all that are not targets.
         targets: Likewise; ("none",) for an auto-encoder; empty for the targets the data bring along.
@@ -87,6 +90,8 @@ def load(source: str, *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
     suffix = path.suffix.lower()
     if suffix in _TEXT_SUFFIXES:
         return _split_table(_text_columns(path), inputs, targets)
+    if suffix in _PARQUET_SUFFIXES:
+        return _split_table(_parquet_columns(path), inputs, targets)
     if suffix == ".npy":
         return _split_table(_array_columns(path.name, _load_npy(path)), inputs, targets)
     if suffix == ".npz":
@@ -96,7 +101,7 @@ def load(source: str, *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
         if len(arrays) == 1:
             return _split_table(_array_columns(path.name, next(iter(arrays.values()))), inputs, targets)
         raise DataError(f"{path.name} must hold X and optionally Y, or a single array; it holds {_listing(arrays)}")
-    raise DataError(f"{path.name}: unknown kind of file; expected {' '.join(_TEXT_SUFFIXES)} .npy or .npz")
+    raise DataError(f"{path.name}: unknown kind of file; expected {' '.join(_TEXT_SUFFIXES)} .parquet .npy or .npz")
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -148,6 +153,22 @@ def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _listing(arrays: dict[str, npt.NDArray[Any]]) -> str:
     return ", ".join(arrays) if arrays else "nothing"
+
+
+def _parquet_columns(path: Path) -> _Columns:
+    """The columns of a Parquet file by their names."""
+    try:
+        table = ParquetTable(path)
+    except ParquetError as error:
+        raise DataError(str(error)) from error
+
+    def read(indices: Sequence[int]) -> FloatArray:
+        try:
+            return table.read(indices)
+        except ParquetError as error:
+            raise DataError(str(error)) from error
+
+    return _Columns(path.name, table.names, read)
 
 
 def _require_numbers(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The command line: ``landscape analyze DATA`` and ``landscape info``.
+"""The command line: ``landscape analyze DATA``, ``landscape tour`` and ``landscape info``.
 
 ``analyze`` builds one report, a tree of plain Python values, from the public API; the text on the screen and ``--json``
 are two views of it. Whatever is wrong with the command, a file, a column or the weights is one line on standard error
@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 import landscape_cpp as ls
-from landscape_cpp import _datasets
-from landscape_cpp._cli_text import analysis_text, words
+from landscape_cpp import _datasets, _pictures
+from landscape_cpp._cli_text import analysis_text, stop_text, words
 from landscape_cpp._datasets import DataError
+from landscape_cpp._format import LOSS
+from landscape_cpp._page import page
 
 __all__ = ["main"]
 
@@ -32,11 +34,9 @@ Point = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 _SCHEMA_VERSION = 1
 _LARGEST_EXACT = 2**53  # JSON readers keep integers exactly up to here
 
-_LOSS = "mean over samples of the squared error summed over outputs"
-
 _ANALYZE_EXAMPLES = f"""\
-DATA is a table (.csv .tsv .txt .dat, with or without a header line; .npy; .npz of one array), an .npz
-archive of X and Y, or a data set that comes with scikit-learn: {", ".join(_datasets.BUNDLED)}.
+DATA is a table (.csv .tsv .txt .dat, with or without a header line; .parquet; .npy; .npz of one array), an
+.npz archive of X and Y, or a data set that comes with scikit-learn: {", ".join(_datasets.BUNDLED)}.
 Rows are samples.
 
 COLUMNS are names from the header, positions counted from 0 (negative: from the end) or ranges such as
@@ -48,11 +48,31 @@ examples:
   landscape analyze digits --targets none --hidden 8      linear auto-encoder (add --center: PCA)
   landscape analyze wine.csv --targets quality --hidden 1 --center
   landscape analyze table.npy --targets 10:13 --hidden 2 --json report.json
+  landscape analyze table.parquet --targets price,rent --hidden 3 --plots pictures
   landscape analyze data.npz --weights trained.npz        where these weights lie and which way leads down
+
+Pictures need matplotlib and Parquet needs pyarrow; pip install "landscape-cpp[cli]" brings both.
 
 trained.npz holds U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1) as torch.nn.Linear.weight
 stores them; with n0 inputs, n1 hidden units and n2 outputs:
   np.savez("trained.npz", W1=model[0].weight.detach().numpy(), W2=model[1].weight.detach().numpy())
+"""
+
+_EXAMPLES = """\
+examples:
+  landscape tour                                  seven stops on real data, then a page to open in a browser
+  landscape analyze digits --hidden 8             the landscape of a 64-8-10 network on images of digits
+  landscape analyze table.csv --targets price --hidden 2 --plots pictures
+  landscape analyze --help                        files, columns, weights
+"""
+
+_TOUR = """\
+Seven stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
+can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the way out, the
+certificate at the end, pictures of it all, and the scikit-learn estimators.
+
+It writes index.html (self-contained: open it in a browser), the pictures, the weights at the first and at the
+last stop (stuck.npz, found.npz, for landscape analyze --weights) and certificate.json. It takes some seconds.
 """
 
 
@@ -88,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="landscape",
         description="Where the minimum and the saddles of a linear network lie for your data, and your weights.",
-        epilog="example: landscape analyze digits --hidden 8",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"landscape-cpp {ls.build_info()['version']}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -123,7 +144,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the report as JSON too; - writes it to standard output instead of the text",
     )
+    add("--plots", metavar="DIR", type=Path, help="write pictures (PNG) into this folder: the ladder of critical "
+        "values, a plane through the minimum and two saddles, the Hessian spectrum")  # fmt: skip
     analyze.set_defaults(run=_analyze)
+
+    tour = commands.add_parser(
+        "tour",
+        help="a guided run on real data that ends with a page to open in a browser",
+        description=_TOUR,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tour.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path("landscape-tour"),
+        help="where the page and its files go (default: landscape-tour)")  # fmt: skip
+    tour.add_argument("--threads", metavar="N", type=_positive_int, help="threads to use (default: all)")
+    tour.set_defaults(run=_run_tour)
 
     info = commands.add_parser("info", help="version, instruction set, compiler and threads of this installation")
     info.add_argument("--json", metavar="FILE", help="write it as JSON too; - writes to standard output instead")
@@ -237,6 +271,29 @@ def _info(args: argparse.Namespace) -> None:
     _publish(report, lines, args.json)
 
 
+# --- landscape tour ---------------------------------------------------------------------------------------------------
+
+
+def _run_tour(args: argparse.Namespace) -> None:
+    from landscape_cpp import _tour  # SciPy's optimisers take a while to import
+
+    _tour.require_scikit_learn()
+    _pictures.plotting()
+    folder = _pictures.make_folder(args.folder)
+    stops = []
+    for number, stop in enumerate(_tour.tour(folder, n_threads=args.threads), 1):
+        _print("\n".join(stop_text(number, stop)) + "\n\n")
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        stops.append(stop)
+    path = folder / "index.html"
+    try:
+        path.write_text(page(_tour.TITLE, _tour.LEAD, stops, _tour.footer(folder)), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    _print(f"Open {path} in a browser. The weights of the first stop:\n  {_tour.command(folder)}\n")
+
+
 # --- landscape analyze: the report ------------------------------------------------------------------------------------
 
 
@@ -247,6 +304,9 @@ def _analyze(args: argparse.Namespace) -> None:
     with _blaming(data.name):
         cov = ls.Covariances.from_data(data.X, data.Y, center=args.center, n_threads=args.threads)
     point = None
+    if args.plots is not None:
+        _pictures.plotting()  # refused before any work where matplotlib is missing
+        _pictures.make_folder(args.plots)
     if args.weights is not None:
         point = _load_weights(args.weights, cov.n_inputs, cov.n_outputs)
         found = point[0].shape[1]
@@ -259,7 +319,7 @@ def _analyze(args: argparse.Namespace) -> None:
         "schema_version": _SCHEMA_VERSION,
         "version": ls.build_info()["version"],
         "data": _data_report(data, cov),
-        "problem": {"loss": _LOSS, "n_hidden": net.n_hidden, "n_parameters": net.size, "tol": args.tol},
+        "problem": {"loss": LOSS, "n_hidden": net.n_hidden, "n_parameters": net.size, "tol": args.tol},
         "values": _values_report(cov, net),
         "critical_values": _ladder_report(cov, net, args.max_count),
         "theorems": [_theorem_report(theorem) for theorem in net.hypotheses],
@@ -268,6 +328,7 @@ def _analyze(args: argparse.Namespace) -> None:
     if point is not None:
         with _blaming(args.weights.name):
             report["weights"] = _weights_report(args.weights.name, net, point, args)
+    report["pictures"] = None if args.plots is None else _plots_report(net, point, args)
     _publish(report, analysis_text(report), args.json)
 
 
@@ -349,6 +410,14 @@ def _weights_report(name: str, net: ls.ShallowLinear, point: Point, args: argpar
         after = float(net.value(net.escape(point, tol=args.tol), n_threads=args.threads))
         report["step"] = {"value": after, "decrease": place.value - after}
     return report
+
+
+def _plots_report(net: ls.ShallowLinear, point: Point | None, args: argparse.Namespace) -> list[Report]:
+    weights = {} if point is None else {args.weights.name: point}
+    notes: list[str] = []
+    pictures = _pictures.analysis_pictures(net, args.plots, weights, max_count=args.max_count, show=notes.append)
+    rows: list[Report] = [{"file": str(picture.path), "shows": picture.caption} for picture in pictures]
+    return rows + [{"file": None, "shows": note} for note in notes]
 
 
 def _load_weights(path: Path, n_inputs: int, n_outputs: int) -> Point:
