@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import cases
+from cli_runs import Run
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,16 @@ def worked(ls):
     """THEORY 2.8: Sxx = I, Syx = diag(2, 1), Syy = diag(5, 2), one hidden unit."""
     cov = ls.Covariances(xx=np.eye(2), xy=np.diag([2.0, 1.0]), yy=np.diag([5.0, 2.0]))
     return ls.ShallowLinear(cov, 1)
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    return Run(capsys, tmp_path)
+
+
+@pytest.fixture
+def pair(run, rng):
+    """An archive of X (40, 5) and Y (40, 3)."""
+    X = rng.standard_normal((40, 5))
+    Y = X @ rng.standard_normal((5, 3)) + 0.5 * rng.standard_normal((40, 3))
+    return run.archive("pair.npz", X=X, Y=Y)

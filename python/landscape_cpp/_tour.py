@@ -148,7 +148,11 @@ def _the_data(folder: Path, X: FloatArray, Y: FloatArray, net: ShallowLinear) ->
         ax.imshow(X[i].reshape(8, 8), cmap="gray_r", vmin=0.0, vmax=16.0)
         ax.set_title(str(int(Y[i].argmax())), fontsize="small")
         ax.set_axis_off()
-    picture = _pictures.save(figure, folder / "1-digits.png", "The first sixteen images with their labels.")
+    picture = _pictures.save(
+        figure,
+        folder / "1-digits.png",
+        "The first sixteen images with their labels; grey values from 0 (white) to 16 (black).",
+    )
     text = f"""
     {len(X):,} images of handwritten digits, {X.shape[1]} grey values each (0 to 16), and {Y.shape[1]} targets: 1 for
     the digit shown, 0 for the others.
@@ -210,8 +214,8 @@ def _the_ladder(folder: Path, net: ShallowLinear, plots: Any) -> Stop:
 def _equal_units(net: ShallowLinear) -> Point:
     """All hidden units alike, the classical bad start: they receive the same gradients and stay alike."""
     rng = np.random.default_rng(0)
-    u = 0.1 * rng.standard_normal((net.n_outputs, 1)) @ np.ones((1, net.n_hidden))
-    v = 0.01 * rng.standard_normal((net.n_inputs, 1)) @ np.ones((1, net.n_hidden))
+    u = 0.01 * rng.standard_normal((net.n_outputs, 1)) @ np.ones((1, net.n_hidden))
+    v = 0.001 * rng.standard_normal((net.n_inputs, 1)) @ np.ones((1, net.n_hidden))
     return u, v
 
 
@@ -231,9 +235,9 @@ def _the_descent(folder: Path, net: ShallowLinear, descent: Descent) -> Stop:
             ax.scatter(x, y, s=110, marker=marker, color="white", edgecolor="black", zorder=3, label=label)
     ax.set_xlabel("iterations")
     ax.set_ylabel("mean squared error, summed over targets")
-    ax.set_ylim(0.0, 1.05 * max(descent.values[1:]))
+    ax.set_ylim(0.0, 1.05 * max(descent.values))
     ax.legend(frameon=False, loc="upper right", fontsize="small")
-    caption = "Every plateau is a saddle, and its height one of the critical values."
+    caption = "The value after every iteration. The plateau is a saddle, its height one of the critical values."
     picture = _pictures.save(figure, folder / "4-descent.png", caption)
 
     rows = [("stop", "SciPy says", "landscape-cpp says", "index set", "value", "proved gap", "directions down")]

@@ -325,8 +325,8 @@ class Covariances:
 
         Example:
             >>> import numpy as np
-            >>> Covariances(xx=np.eye(1), xy=np.eye(1), yy=np.eye(1)).with_ridge(1.0).spectrum().minimum_risk
-            0.5
+            >>> Covariances(xx=np.eye(1), xy=np.eye(1), yy=np.eye(1)).with_ridge(3.0).spectrum().minimum_risk
+            0.75
         """
         alpha = check.as_float("alpha", alpha, positive=True)
         weight = self._positive_weight()
