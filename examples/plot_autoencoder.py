@@ -7,7 +7,8 @@ A linear auto-encoder minimises ::
     Σ_i |x_i - b - U Vᵀ (x_i - b)|²        over U and V with few columns
 
 Its global minima are U = Q C, V = Q C⁻ᵀ with the leading principal axes Q and any invertible C (Baldi & Hornik 1989,
-Theorem B with Y = X); :class:`landscape_cpp.estimators.LinearAutoencoder` takes the one with C = 1, as a scikit-learn transformer.
+Theorem B with Y = X); :class:`landscape_cpp.estimators.LinearAutoencoder` takes the one with C = 1, as a scikit-learn
+transformer.
 """
 
 import matplotlib.pyplot as plt
