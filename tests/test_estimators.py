@@ -231,7 +231,20 @@ def test_rank_zero_where_nothing_can_be_predicted():
     assert model.rank_ == 0
     np.testing.assert_allclose(model.predict(X), np.broadcast_to(Y.mean(axis=0), Y.shape))
     assert model.transform(X).shape == (40, 0)
-    assert model.certify().verdict == "NOT_GLOBAL"  # among the networks of one unit it is not the best
+    certificate = model.certify()
+    assert (certificate.verdict, certificate.gap) == ("GLOBAL", 0.0)  # the only model of rank 0
+    assert certificate.value * 40 == pytest.approx(model.objectives_[0], rel=1e-12)
+    assert model.landscape_.certify(model.point_).verdict == "NOT_GLOBAL"  # among the networks of one unit
+    assert model.at_rank(1).certify().verdict == "GLOBAL"
+    with pytest.raises(ValueError, match="tol"):
+        model.certify(tol=0.0)
+
+
+def test_a_rank_that_the_data_do_not_need_is_certified(rng):
+    X = rng.standard_normal((30, 4))
+    model = ReducedRankRegressor(rank=2).fit(X, np.ones((30, 3)))
+    assert model.rank_ == 0
+    assert model.certify().verdict == "GLOBAL"
 
 
 def test_random_state_shuffles_the_folds():

@@ -33,7 +33,7 @@ from . import _validation as check
 from ._reduced_rank import CentredData, RankPath, centre, rank_path
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
-from .results import Certificate
+from .results import Certificate, Verdict
 
 __all__ = ["LinearAutoencoder", "ReducedRankRegressor"]
 
@@ -220,6 +220,7 @@ class ReducedRankRegressor(
         self._cv_rank = int(np.argmax(mean <= mean.min() * (1.0 + 1e-12)))
 
     def _take_rank(self, rank: int) -> None:
+        self._limit = rank
         self.rank_ = min(rank, self._path.left.shape[1])
         self.U_ = np.ascontiguousarray(self._path.left[:, : self.rank_])
         self.V_ = np.ascontiguousarray(self._path.right[:, : self.rank_])
@@ -294,11 +295,33 @@ class ReducedRankRegressor(
 
         Returns:
             A :class:`Certificate`, in means over the samples. Directions of X that were left out because rounding
-            explains them are not left out there: the verdict may then be UNDECIDED.
+            explains them are not left out there: the verdict may then be UNDECIDED. Where the rank is bounded by 0
+            there is only one model, Z = 0, and nothing to prove.
         """
+        if self._limit == 0:
+            return self._only_model(check.as_float("tol", tol, positive=True))
         certificate = self.landscape_.certify(self.point_, tol=tol, n_threads=self.n_threads)
         assert isinstance(certificate, Certificate)
         return certificate
+
+    def _only_model(self, tol: float) -> Certificate:
+        """The certificate of Z = 0 among the models of rank 0."""
+        total = float(self._data.cov.total)
+        return Certificate(
+            value=total,
+            lower_bound=total,
+            gap=0.0,
+            relative_gap=0.0,
+            margin=0.0,
+            method="closed-form",
+            guarantee="deterministic",
+            stationarity=0.0,
+            witness=None,
+            tol=tol,
+            scale=total,
+            verdict=Verdict.GLOBAL,
+            reason="Z = 0 is the only model of rank 0",
+        )
 
     def __sklearn_tags__(self) -> Any:
         """float64 comes out whatever went in."""
