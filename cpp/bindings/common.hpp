@@ -20,6 +20,7 @@ using Array = py::array_t<double, py::array::c_style>;
 void register_linalg(py::module_& module);
 void register_risk(py::module_& module);
 void register_linear(py::module_& module);
+void register_deep(py::module_& module);
 void register_curvature(py::module_& module);
 
 // SciPy's BLAS/LAPACK, or null when it is not there or does not behave. Call with the GIL.
@@ -92,6 +93,19 @@ inline Monitor signal_monitor() {
     return PyErr_CheckSignals() != 0;
   });
 }
+
+// Threads go to the items of a batch, or into the products of a single item; the bits are the same.
+struct Split {
+  Context outer, inner;
+  Split(const Context& context, Index items) : outer(context), inner(context) {
+    if (items > 1) {
+      inner.n_threads = 1;
+      inner.monitor = nullptr;
+    } else {
+      outer.n_threads = 1;
+    }
+  }
+};
 
 // Runs `body(context)` without the GIL.
 template <class Body>

@@ -1,11 +1,11 @@
-// The bound forms of linear::Risk and linear::Hessian, shared by the linear and curvature bindings.
+// The bound forms of the risk and of the Hessians, shared by the linear and curvature bindings.
 #pragma once
 
 #include <memory>
 
 #include "common.hpp"
 #include "landscape/linalg/lanczos.hpp"
-#include "landscape/linear/shallow.hpp"
+#include "landscape/linear/deep.hpp"
 
 namespace landscape::bindings {
 
@@ -17,15 +17,32 @@ struct RiskObject {
   linear::Risk risk;
 };
 
+// A Hessian at one point, as the curvature bindings see it: products over packed parameters.
 struct HessianObject {
-  HessianObject(std::shared_ptr<RiskObject> object, const Array& u, const Array& v, int n_threads);
+  virtual ~HessianObject() = default;
+  virtual Index size() const = 0;
+  // H x with scratch of its own: one operator per thread. The context must outlive it.
+  virtual linalg::SymmetricOperator flat(const Context& context) const = 0;
 
-  // H x over packed parameters (U in C order, then V).
-  linalg::SymmetricOperator flat(const Context& context, linear::Workspace& work) const;
   Array apply(const Array& x, int n_threads) const;
+};
+
+struct ShallowHessianObject : HessianObject {
+  ShallowHessianObject(std::shared_ptr<RiskObject> object, const Array& u, const Array& v, int n_threads);
+  Index size() const override;
+  linalg::SymmetricOperator flat(const Context& context) const override;
 
   std::shared_ptr<RiskObject> risk;
   std::unique_ptr<linear::Hessian> hessian;
+};
+
+struct DeepHessianObject : HessianObject {
+  DeepHessianObject(std::shared_ptr<RiskObject> object, const std::vector<Array>& w, int n_threads);
+  Index size() const override;
+  linalg::SymmetricOperator flat(const Context& context) const override;
+
+  std::shared_ptr<RiskObject> risk;
+  std::unique_ptr<linear::DeepHessian> hessian;
 };
 
 }  // namespace landscape::bindings

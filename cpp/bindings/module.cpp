@@ -66,6 +66,7 @@ PYBIND11_MODULE(LANDSCAPE_MODULE_NAME, m) {
 
   register_linalg(m);
   register_risk(m);
+  register_curvature(m);  // the base of the Hessians
   register_linear(m);
-  register_curvature(m);
+  register_deep(m);
 }

@@ -2,6 +2,7 @@
 #include "hessian_object.hpp"
 #include "landscape/curvature/slice.hpp"
 #include "landscape/linalg/lanczos.hpp"
+#include "landscape/parallel.hpp"
 
 namespace landscape::bindings {
 
@@ -16,8 +17,7 @@ py::tuple lanczos(const HessianObject& object, Index count, bool largest, double
   settings.max_products = max_products;
   settings.seed = seed;
   const linalg::LanczosResult result = without_gil(n_threads, [&](const Context& context) {
-    linear::Workspace work;
-    return linalg::lanczos(object.flat(context, work), object.hessian->shape().size(), settings, context);
+    return linalg::lanczos(object.flat(context), object.size(), settings, context);
   });
   return py::make_tuple(to_array(result.values), to_array(result.vectors), to_array(result.residuals), result.products,
                         result.converged);
@@ -35,7 +35,28 @@ Array evaluate_slice(const Array& coefficients, const Array& s, const Array& t, 
 
 }  // namespace
 
+Array HessianObject::apply(const Array& x, int n_threads) const {
+  const Index n = size();
+  require_shape(x.ndim() == 1 || x.ndim() == 2, "x", "1-D or 2-D");
+  require_shape(x.shape(x.ndim() - 1) == n, "x", "of " + std::to_string(n) + " parameters");
+  const Index items = x.ndim() == 2 ? x.shape(0) : 1;
+  Array result(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+  const double* in = x.data();
+  double* out = result.mutable_data();
+  // A Monitor for a product of a millisecond would only cost: products are interrupted between them.
+  py::gil_scoped_release release;
+  const Split split(Context{n_threads, nullptr, nullptr}, items);
+  std::vector<linalg::SymmetricOperator> local;
+  for (int thread = 0; thread < (items > 1 ? std::max(1, n_threads) : 1); ++thread) local.push_back(flat(split.inner));
+  parallel_for(items, split.outer,
+               [&](Index i, int thread) { local[static_cast<std::size_t>(thread)](in + i * n, out + i * n); });
+  return result;
+}
+
 void register_curvature(py::module_& module) {
+  py::class_<HessianObject>(module, "Hessian", "The Hessian of a landscape at one point, over packed parameters.")
+      .def("apply", &HessianObject::apply, py::arg("x").noconvert(), py::arg("n_threads"),
+           "H x for x (N,), or for every row of x (K, N).");
   module.def("lanczos", &lanczos, py::arg("hessian"), py::arg("count"), py::arg("largest"), py::arg("tolerance"),
              py::arg("max_products"), py::arg("seed"), py::arg("n_threads"),
              "Extreme eigenpairs: values, vectors (rows), residuals, products, converged.");

@@ -28,19 +28,6 @@ struct PointBatch {
   Index size() const { return u.size(); }
 };
 
-// Threads go to the items of a batch, or into the products of a single item; the bits are the same.
-struct Split {
-  Context outer, inner;
-  Split(const Context& context, Index items) : outer(context), inner(context) {
-    if (items > 1) {
-      inner.n_threads = 1;
-      inner.monitor = nullptr;
-    } else {
-      outer.n_threads = 1;
-    }
-  }
-};
-
 Array value(const RiskObject& object, const Array& u, const Array& v, int n_threads) {
   const PointBatch p(u, v, object.risk.outputs(), object.risk.inputs());
   Array result(p.size());
@@ -228,7 +215,8 @@ RiskObject::RiskObject(Array xx, Array xy, Array fx, Array fy, double total) : a
                 "(n0, n0) and (n0, n2)");
 }
 
-HessianObject::HessianObject(std::shared_ptr<RiskObject> object, const Array& u, const Array& v, int n_threads)
+ShallowHessianObject::ShallowHessianObject(std::shared_ptr<RiskObject> object, const Array& u, const Array& v,
+                                           int n_threads)
     : risk(std::move(object)) {
   const PointBatch p(u, v, risk->risk.outputs(), risk->risk.inputs());
   require_shape(!p.batched(), "U, V", "2-D arrays");
@@ -237,43 +225,28 @@ HessianObject::HessianObject(std::shared_ptr<RiskObject> object, const Array& u,
   });
 }
 
-linalg::SymmetricOperator HessianObject::flat(const Context& context, Workspace& work) const {
+Index ShallowHessianObject::size() const { return hessian->shape().size(); }
+
+linalg::SymmetricOperator ShallowHessianObject::flat(const Context& context) const {
   const linear::Shape shape = hessian->shape();
   const Hessian* operation = hessian.get();
-  return [operation, shape, &context, &work](const double* x, double* y) {
+  const auto work = std::make_shared<Workspace>();
+  return [operation, shape, &context, work](const double* x, double* y) {
     const Index first = shape.outputs * shape.hidden;
     operation->apply(ConstMatrixMap(x, shape.outputs, shape.hidden),
                      ConstMatrixMap(x + first, shape.inputs, shape.hidden), MatrixMap(y, shape.outputs, shape.hidden),
-                     MatrixMap(y + first, shape.inputs, shape.hidden), work, context);
+                     MatrixMap(y + first, shape.inputs, shape.hidden), *work, context);
   };
-}
-
-Array HessianObject::apply(const Array& x, int n_threads) const {
-  const Index size = hessian->shape().size();
-  require_shape(x.ndim() == 1 || x.ndim() == 2, "x", "1-D or 2-D");
-  require_shape(x.shape(x.ndim() - 1) == size, "x", "of " + std::to_string(size) + " parameters");
-  const Index items = x.ndim() == 2 ? x.shape(0) : 1;
-  Array result(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
-  const double* in = x.data();
-  double* out = result.mutable_data();
-  // A Monitor for a product of a millisecond would only cost: products are interrupted between them.
-  py::gil_scoped_release release;
-  const Split split(Context{n_threads, nullptr, nullptr}, items);
-  std::vector<Workspace> local(items > 1 ? std::max(1, n_threads) : 1);
-  parallel_for(items, split.outer,
-               [&](Index i, int thread) { flat(split.inner, local[thread])(in + i * size, out + i * size); });
-  return result;
 }
 
 void register_linear(py::module_& module) {
   py::class_<RiskObject, std::shared_ptr<RiskObject>>(module, "Risk", "The quadratic risk over arrays it keeps alive.")
       .def(py::init<Array, Array, Array, Array, double>(), py::arg("xx").noconvert(), py::arg("xy").noconvert(),
            py::arg("fx").noconvert(), py::arg("fy").noconvert(), py::arg("total"));
-  py::class_<HessianObject>(module, "ShallowHessian", "The Hessian of the shallow linear risk at one point.")
+  py::class_<ShallowHessianObject, HessianObject>(module, "ShallowHessian",
+                                                  "The Hessian of the shallow linear risk at one point.")
       .def(py::init<std::shared_ptr<RiskObject>, const Array&, const Array&, int>(), py::arg("risk"),
-           py::arg("u").noconvert(), py::arg("v").noconvert(), py::arg("n_threads"))
-      .def("apply", &HessianObject::apply, py::arg("x").noconvert(), py::arg("n_threads"),
-           "H x for x (N,), or for every row of x (K, N).");
+           py::arg("u").noconvert(), py::arg("v").noconvert(), py::arg("n_threads"));
   module.def("shallow_value", &value, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("n_threads"), "Values of a point or a batch, always a 1-D array.");
   module.def("shallow_gradient", &gradient, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),

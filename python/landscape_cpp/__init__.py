@@ -15,6 +15,7 @@ from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._io import build_info, load
 from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
+from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
 from .linear import ShallowLinear
 from .results import (
@@ -65,6 +66,7 @@ __all__ = [
     "CriticalPointBatch",
     "CriticalValue",
     "CriticalValues",
+    "DeepLinear",
     "Eigenpair",
     "EscapeDirection",
     "Hypothesis",

@@ -42,6 +42,18 @@ class Spectral:
     @property
     def whitening(self) -> numpy.typing.NDArray[numpy.float64]: ...
 
+class Hessian:
+    """
+    The Hessian of a landscape at one point, over packed parameters.
+    """
+
+    def apply(
+        self, x: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        H x for x (N,), or for every row of x (K, N).
+        """
+
 class Risk:
     """
     The quadratic risk over arrays it keeps alive.
@@ -56,7 +68,7 @@ class Risk:
         total: typing.SupportsFloat | typing.SupportsIndex,
     ) -> None: ...
 
-class ShallowHessian:
+class ShallowHessian(Hessian):
     """
     The Hessian of the shallow linear risk at one point.
     """
@@ -68,12 +80,18 @@ class ShallowHessian:
         v: numpy.typing.NDArray[numpy.float64],
         n_threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
-    def apply(
-        self, x: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
-    ) -> numpy.typing.NDArray[numpy.float64]:
-        """
-        H x for x (N,), or for every row of x (K, N).
-        """
+
+class DeepHessian(Hessian):
+    """
+    The Hessian of the deep linear risk at one point.
+    """
+
+    def __init__(
+        self,
+        risk: Risk,
+        w: list[numpy.typing.NDArray[numpy.float64]],
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
 
 def accumulate_factor(
     factor: numpy.typing.NDArray[numpy.float64],
@@ -112,6 +130,30 @@ def build_info() -> dict[str, typing.Any]:
     How this module was compiled.
     """
 
+def deep_gradient(
+    risk: Risk, w: list[numpy.typing.NDArray[numpy.float64]], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[typing.Any, ...]:
+    """
+    Values, and packed gradients of a point (N,) or a batch (B, N).
+    """
+
+def deep_hvp(
+    risk: Risk,
+    w: list[numpy.typing.NDArray[numpy.float64]],
+    d: list[numpy.typing.NDArray[numpy.float64]],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Packed Hessian-vector products.
+    """
+
+def deep_value(
+    risk: Risk, w: list[numpy.typing.NDArray[numpy.float64]], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Values of a point or a batch, always a 1-D array.
+    """
+
 def equilibrated_rcond(a: numpy.typing.NDArray[numpy.float64]) -> float:
     """
     Reciprocal condition estimate of the matrix scaled to a unit diagonal.
@@ -133,7 +175,7 @@ def has_scipy_blas() -> bool:
     """
 
 def lanczos(
-    hessian: ShallowHessian,
+    hessian: Hessian,
     count: typing.SupportsInt | typing.SupportsIndex,
     largest: bool,
     tolerance: typing.SupportsFloat | typing.SupportsIndex,

@@ -17,6 +17,7 @@ from ._dispatch import core
 
 FloatArray = npt.NDArray[np.float64]
 Point = tuple[FloatArray, FloatArray]
+Layers = tuple[FloatArray, ...]
 
 # A process forked after a parallel region must not enter another: libgomp's threads do not survive the fork.
 _parallel_used = False
@@ -194,13 +195,40 @@ def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, in
         shapes: The shapes of a single point.
         symbols: The same in letters.
     """
+    u, v = _as_blocks(name, value, shapes, symbols, ("U", "V"), "a pair (U, V) of arrays")
+    return u, v
+
+
+def as_layers(name: str, value: Any, shapes: tuple[tuple[int, int], ...]) -> Layers:
+    """A point (W1, ..., WL), or a batch of points, as a tuple of C-ordered float64 arrays.
+
+    Args:
+        name: The argument's name in the message, ``"p"`` or ``"d"``.
+        value: A tuple or list of arrays, each with the given shape or all with one more leading axis.
+        shapes: The shapes (n_l, n_{l-1}) of a single point.
+    """
+    depth = len(shapes)
+    letters = tuple(f"W{layer}" for layer in range(1, depth + 1))
+    symbols = tuple(f"(n{layer}, n{layer - 1})" for layer in range(1, depth + 1))
+    what = f"a tuple ({letters[0]}, ..., {letters[-1]}) of {depth} arrays"
+    return _as_blocks(name, value, shapes, symbols, letters, what)
+
+
+def _as_blocks(
+    name: str,
+    value: Any,
+    shapes: tuple[tuple[int, int], ...],
+    symbols: tuple[str, ...],
+    letters: tuple[str, ...],
+    what: str,
+) -> Layers:
     if isinstance(value, np.ndarray) or not isinstance(value, (tuple, list)):
-        raise TypeError(f"{name} must be a pair (U, V) of arrays, got {_describe_type(value)}")
-    if len(value) != 2:
-        raise ValueError(f"{name} must be a pair (U, V) of arrays, got {len(value)} of them")
+        raise TypeError(f"{name} must be {what}, got {_describe_type(value)}")
+    if len(value) != len(shapes):
+        raise ValueError(f"{name} must be {what}, got {len(value)} of them")
     blocks = []
-    for block, letter, shape, symbol in zip(value, "UV", shapes, symbols, strict=True):
-        label = f"{name}[{0 if letter == 'U' else 1}] ({letter})"
+    for index, (block, letter, shape, symbol) in enumerate(zip(value, letters, shapes, symbols, strict=True)):
+        label = f"{name}[{index}] ({letter})"
         array = as_real(label, block)
         if array.ndim not in (2, 3) or array.shape[-2:] != shape:
             raise ValueError(
@@ -210,14 +238,16 @@ def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, in
         array = as_contiguous(array)
         check_finite(label, array)
         blocks.append(array)
-    if blocks[0].ndim != blocks[1].ndim or (blocks[0].ndim == 3 and len(blocks[0]) != len(blocks[1])):
-        raise ValueError(
-            f"{name} must have the same batch axis on U and V, got {_shape_text(blocks[0].shape)} and "
-            f"{_shape_text(blocks[1].shape)}"
-        )
-    if blocks[0].ndim == 3 and len(blocks[0]) == 0:
+    first = blocks[0]
+    for letter, block in zip(letters, blocks, strict=True):
+        if block.ndim != first.ndim or (first.ndim == 3 and len(block) != len(first)):
+            raise ValueError(
+                f"{name} must have the same batch axis on {letters[0]} and {letter}, got {_shape_text(first.shape)} "
+                f"and {_shape_text(block.shape)}"
+            )
+    if first.ndim == 3 and len(first) == 0:
         raise ValueError(f"{name} is an empty batch")
-    return blocks[0], blocks[1]
+    return tuple(blocks)
 
 
 def _describe_type(value: Any) -> str:

@@ -37,7 +37,7 @@ class HessianOperator(LinearOperator):  # type: ignore[misc]
         products: Hessian-vector products computed so far.
     """
 
-    def __init__(self, hessian: core.ShallowHessian, size: int, n_threads: int) -> None:
+    def __init__(self, hessian: core.Hessian, size: int, n_threads: int) -> None:
         """Wrap the compiled Hessian."""
         super().__init__(dtype=np.dtype(np.float64), shape=(size, size))
         self._hessian = hessian

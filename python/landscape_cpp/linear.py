@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _validation as check
+from ._certificates import closed_form_certificate
 from ._critical import balanced_minimum, normal_form, random_normal_form
 from ._dispatch import core
 from ._hypotheses import shallow_hypotheses
@@ -32,7 +33,6 @@ from .results import (
     EscapeDirection,
     Hypothesis,
     Kind,
-    Verdict,
 )
 from .risk import Covariances
 
@@ -547,51 +547,22 @@ class ShallowLinear:
         spectrum = self._cov.spectrum(n_threads=n_threads)
         found = self._classify(point, 1e-8, check.as_threads(n_threads))
         assert isinstance(found, CriticalPoint)
-        value = float(self.value(point, n_threads=n_threads))
-        scale = spectrum.total
-        # Σλ of k values, each with error 2σ · rounding √total, and tr Syy; the value's terms at their own magnitudes.
-        sigma_sum = float(np.sqrt(spectrum.eigenvalues).sum())
-        bound_margin = 4.0 * spectrum.rounding * math.sqrt(scale) * (sigma_sum + math.sqrt(scale))
-        margin = bound_margin + found.gap_margin + self._value_margin(point)
-        exact = self.minimum_value
-        lower = min(value, max(0.0, exact - margin))
-        gap = value - lower
-        threshold = tol * scale
-        witness = None
-        if gap <= threshold:
-            verdict, reason = Verdict.GLOBAL, "the proved gap is within the tolerance"
-        elif value - exact - margin > threshold:
-            verdict, reason = Verdict.NOT_GLOBAL, "the global minimum is lower by more than the tolerance"
+
+        def witness() -> Point:
             if found.escape is not None:
-                witness = found.escape.scaled_direction
-            else:
-                slope = self.gradient(point, n_threads=n_threads)
-                witness = (-slope[0], -slope[1])
-        elif margin > threshold:
-            verdict = Verdict.UNDECIDED
-            reason = (
-                f"the rounding margin exceeds the tolerance (condition of the inputs {spectrum.condition:.1e}"
-                + (", in moment form: build the moments with method='factor'" if self._cov.form == "moments" else "")
-                + ")"
-            )
-        else:
-            verdict, reason = Verdict.UNDECIDED, "the gap is too close to the tolerance for the rounding margin"
-        if spectrum.rank_x < self.n_inputs:
-            reason += f"; {self.n_inputs - spectrum.rank_x} null directions of the inputs are taken as exactly zero"
-        return Certificate(
-            value=value,
-            lower_bound=lower,
-            gap=gap,
-            relative_gap=gap / value if value > 0.0 else 0.0,
-            margin=margin,
-            method="closed-form",
-            guarantee="deterministic",
+                return found.escape.scaled_direction
+            slope = self.gradient(point, n_threads=n_threads)
+            return -slope[0], -slope[1]
+
+        return closed_form_certificate(
+            self._cov,
+            spectrum,
+            value=float(self.value(point, n_threads=n_threads)),
+            minimum=self.minimum_value,
+            value_margin=found.gap_margin + self._value_margin(point),
             stationarity=found.gradient_norm,
-            witness=witness,
             tol=tol,
-            scale=scale,
-            verdict=verdict,
-            reason=reason,
+            witness=witness,
         )
 
     def _value_margin(self, point: Point) -> float:

@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import FloatArray, Point
+from ._validation import FloatArray, Layers, Point
 
 __all__ = [
     "Certificate",
@@ -324,7 +324,7 @@ class Certificate:
     method: str
     guarantee: str
     stationarity: float
-    witness: Point | None = field(repr=False)
+    witness: Layers | None = field(repr=False)
     tol: float
     scale: float
     verdict: Verdict
@@ -374,8 +374,7 @@ class Certificate:
             data[name] = float(data[name])
         data["verdict"] = Verdict(data["verdict"])
         if data["witness"] is not None:
-            u, v = (np.array(block, dtype=np.float64) for block in data["witness"])
-            data["witness"] = (u, v)
+            data["witness"] = tuple(np.array(block, dtype=np.float64) for block in data["witness"])
         return cls(**data)
 
     def save(self, path: str | os.PathLike[str]) -> None:

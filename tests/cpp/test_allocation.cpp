@@ -16,6 +16,7 @@ long allocations = 0;
   } while (false)
 
 #include "../../cpp/src/linalg/products.cpp"
+#include "../../cpp/src/linear/deep.cpp"
 #include "../../cpp/src/linear/shallow.cpp"
 #include "support.hpp"
 
@@ -82,6 +83,33 @@ TEST_CASE("value, gradient, Hessian products and curvatures do not allocate") {
       check_quiet([&] { sum += linear::gradient(risk, u, v, g_u, g_v, work, threads(1)); });
       check_quiet([&] { hessian.apply(u, v, g_u, g_v, work, threads(1)); });
       check_quiet([&] { sum += hessian.curvature(u, v, work, threads(1)); });
+      CHECK(sum == sum);
+    }
+  }
+}
+
+TEST_CASE("deep values, gradients and Hessian products do not allocate") {
+  for (const linear::Widths& widths : {linear::Widths{300, 40, 30, 10}, linear::Widths{10, 40, 300},
+                                       linear::Widths{60, 50, 3, 40, 70}, linear::Widths{1, 1, 1, 1}}) {
+    const Index n0 = widths.front(), outputs = widths.back(), rows = 50;
+    const Matrix fx = random_matrix(rows, n0, 1), fy = random_matrix(rows, outputs, 2);
+    const Matrix xx = fx.transpose() * fx, xy = fx.transpose() * fy;
+    const ConstMatrixMap none(nullptr, 0, 0);
+    const linear::Risk moments{ConstMatrixMap(xx.data(), n0, n0), ConstMatrixMap(xy.data(), n0, outputs), none, none,
+                               fy.squaredNorm()};
+    const linear::Risk data{none, none, ConstMatrixMap(fx.data(), rows, n0), ConstMatrixMap(fy.data(), rows, outputs),
+                            fy.squaredNorm()};
+    const Index size = linear::parameter_count(widths);
+    const Matrix point = random_matrix(1, size, 3) / 10.0, direction = random_matrix(1, size, 4);
+    Matrix out(1, size);
+    const linear::Layers w = linear::unpack(point.data(), widths);
+    for (const linear::Risk& risk : {moments, data}) {
+      linear::DeepState state, change;
+      const linear::DeepHessian hessian(risk, w, threads(1));
+      double sum = 0.0;
+      check_quiet([&] { sum += linear::value(risk, w, state, threads(1)); });
+      check_quiet([&] { sum += linear::gradient(risk, w, out.data(), state, threads(1)); });
+      check_quiet([&] { hessian.apply(direction.data(), out.data(), change, threads(1)); });
       CHECK(sum == sum);
     }
   }

@@ -1,27 +1,16 @@
 #include "landscape/linear/shallow.hpp"
 
 #include "landscape/linalg/products.hpp"
+#include "landscape/linear/detail.hpp"
 #include "landscape/parallel.hpp"
 
 namespace landscape::linear {
 
 namespace {
 
+using detail::apply_xx;
+using detail::ensure;
 using linalg::Into;
-
-void ensure(Matrix& matrix, Index rows, Index cols) {
-  if (matrix.rows() != rows || matrix.cols() != cols) matrix.resize(rows, cols);
-}
-
-// Moment form: out <- Sxx a      a (n0 x c)
-void apply_xx(const Risk& risk, const ConstMatrixView& a, Matrix& out, Workspace& work, const Context& context) {
-  ensure(out, a.rows(), a.cols());
-  if (a.cols() <= linalg::kSkinnyColumns && a.rows() >= 32) {
-    linalg::multiply_skinny(risk.xx, a, out, work.pack, context);
-  } else {
-    linalg::multiply(risk.xx, a, out, context);
-  }
-}
 
 // Work goes through n2 columns (the product Zt, n0 x n2) or through n1 columns (Fx V or Sxx V), whichever are fewer.
 bool through_product(const ConstMatrixView& u) { return u.rows() <= u.cols(); }
@@ -53,9 +42,9 @@ void moment_products(const Risk& risk, const ConstMatrixView& u, const ConstMatr
   ensure(work.product, v.rows(), u.rows());
   linalg::multiply_by_transposed(v, u, work.product, context);
   if (through_product(u)) {
-    apply_xx(risk, work.product, work.image, work, context);
+    apply_xx(risk, work.product, work.image, work.pack, context);
   } else {
-    apply_xx(risk, v, work.thin, work, context);
+    apply_xx(risk, v, work.thin, work.pack, context);
     ensure(work.image, v.rows(), u.rows());
     linalg::multiply_by_transposed(work.thin, u, work.image, context);
   }
@@ -121,7 +110,7 @@ Hessian::Hessian(const Risk& risk, const ConstMatrixView& u, const ConstMatrixVi
   }
   moment_products(risk, u_, v_, work, context);
   residual_ = work.image - risk.xy;
-  if (!through_product(u_)) apply_xx(risk, v_, hidden_, work, context);
+  if (!through_product(u_)) apply_xx(risk, v_, hidden_, work.pack, context);
 }
 
 void Hessian::change(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Workspace& work,
@@ -143,9 +132,9 @@ void Hessian::change(const ConstMatrixView& d_u, const ConstMatrixView& d_v, Wor
     ensure(work.rows, data_residual_.rows(), data_residual_.cols());
     linalg::multiply(risk_.fx, work.product, work.rows, context);
   } else if (through_product(u_)) {
-    apply_xx(risk_, work.product, work.image, work, context);
+    apply_xx(risk_, work.product, work.image, work.pack, context);
   } else {
-    apply_xx(risk_, d_v, work.thin, work, context);
+    apply_xx(risk_, d_v, work.thin, work.pack, context);
     ensure(work.image, v_.rows(), u_.rows());
     linalg::multiply_by_transposed(work.thin, u_, work.image, context);
     linalg::multiply_by_transposed(hidden_, d_u, work.image, context, Into::add);
@@ -219,7 +208,7 @@ Matrix slice_coefficients(const Risk& risk, const ConstMatrixView& u, const Cons
   if (!data) coefficients(0, 0) = risk.total;
   for (Term& term : terms) {
     if (data) continue;
-    apply_xx(risk, term.product, term.image, work, context);
+    apply_xx(risk, term.product, term.image, work.pack, context);
     coefficients(term.a, term.b) -= 2.0 * risk.xy.cwiseProduct(term.product).sum();
   }
   for (const Term& p : terms)

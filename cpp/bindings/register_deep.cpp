@@ -1,0 +1,158 @@
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "common.hpp"
+#include "hessian_object.hpp"
+#include "landscape/linear/deep.hpp"
+#include "landscape/parallel.hpp"
+
+namespace landscape::bindings {
+
+namespace {
+
+using linear::DeepHessian;
+using linear::DeepState;
+using linear::Layers;
+
+// A batch of points (W1, ..., WL) or directions; every layer is single or has the same batch axis.
+struct LayerBatch {
+  std::vector<MatrixBatch> layers;
+
+  LayerBatch(const std::vector<Array>& w, Index outputs, Index inputs) {
+    require_shape(!w.empty(), "W", "at least one layer");
+    for (const Array& block : w) layers.emplace_back(block, "W");
+    Index width = inputs;
+    for (const MatrixBatch& layer : layers) {
+      require_shape(layer.cols() == width, "W", "layers (n_l, n_{l-1}) that fit each other and the inputs");
+      require_shape(layer.batched() == batched() && layer.size() == size(), "W", "of the same batch size");
+      width = layer.rows();
+    }
+    require_shape(width == outputs, "W", "layers whose last has as many rows as there are outputs");
+  }
+
+  bool batched() const { return layers.front().batched(); }
+  Index size() const { return layers.front().size(); }
+
+  Layers operator[](Index i) const {
+    Layers item;
+    for (const MatrixBatch& layer : layers) item.push_back(layer[i]);
+    return item;
+  }
+
+  bool same_shapes(const LayerBatch& other) const {
+    if (layers.size() != other.layers.size()) return false;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+      if (layers[l].rows() != other.layers[l].rows() || layers[l].cols() != other.layers[l].cols()) return false;
+    return true;
+  }
+
+  linear::Widths widths() const {
+    linear::Widths result{layers.front().cols()};
+    for (const MatrixBatch& layer : layers) result.push_back(layer.rows());
+    return result;
+  }
+};
+
+LayerBatch layers_of(const RiskObject& object, const std::vector<Array>& w) {
+  return {w, object.risk.outputs(), object.risk.inputs()};
+}
+
+// Packed results: (N,), or (B, N) with the batch axis of the operands.
+Array packed_like(bool batched, Index size, Index parameters) {
+  return batched ? Array({size, parameters}) : Array(std::vector<py::ssize_t>{parameters});
+}
+
+Array value(const RiskObject& object, const std::vector<Array>& w, int n_threads) {
+  const LayerBatch p = layers_of(object, w);
+  Array result(p.size());
+  double* out = result.mutable_data();
+  without_gil(n_threads, [&](const Context& context) {
+    const Split split(context, p.size());
+    std::vector<DeepState> state(static_cast<std::size_t>(std::max(1, n_threads)));
+    parallel_for(p.size(), split.outer, [&](Index i, int thread) {
+      out[i] = linear::value(object.risk, p[i], state[static_cast<std::size_t>(thread)], split.inner);
+    });
+  });
+  return result;
+}
+
+py::tuple gradient(const RiskObject& object, const std::vector<Array>& w, int n_threads) {
+  const LayerBatch p = layers_of(object, w);
+  const Index parameters = linear::parameter_count(p.widths());
+  Array values(p.size()), slopes = packed_like(p.batched(), p.size(), parameters);
+  double *out = values.mutable_data(), *g = slopes.mutable_data();
+  without_gil(n_threads, [&](const Context& context) {
+    const Split split(context, p.size());
+    std::vector<DeepState> state(static_cast<std::size_t>(std::max(1, n_threads)));
+    parallel_for(p.size(), split.outer, [&](Index i, int thread) {
+      out[i] =
+          linear::gradient(object.risk, p[i], g + i * parameters, state[static_cast<std::size_t>(thread)], split.inner);
+    });
+  });
+  return py::make_tuple(values, slopes);
+}
+
+// One p with many d, many p with one d, or pairwise: the products H d, packed.
+Array hvp(const RiskObject& object, const std::vector<Array>& w, const std::vector<Array>& direction, int n_threads) {
+  const LayerBatch p = layers_of(object, w), d = layers_of(object, direction);
+  require_shape(p.same_shapes(d), "d", "of the shapes of p");
+  require_shape(!p.batched() || !d.batched() || p.size() == d.size(), "d", "of the batch size of p");
+  const bool batched = p.batched() || d.batched();
+  const Index size = p.batched() ? p.size() : d.size();
+  const Index parameters = linear::parameter_count(p.widths());
+  Array result = packed_like(batched, size, parameters);
+  double* out = result.mutable_data();
+  without_gil(n_threads, [&](const Context& context) {
+    const Split split(context, size);
+    std::vector<DeepState> change(static_cast<std::size_t>(std::max(1, n_threads)));
+    std::vector<std::vector<double>> packed(change.size(), std::vector<double>(static_cast<std::size_t>(parameters)));
+    std::unique_ptr<DeepHessian> shared;
+    if (!p.batched()) shared = std::make_unique<DeepHessian>(object.risk, p[0], context);
+    parallel_for(size, split.outer, [&](Index i, int thread) {
+      const auto slot = static_cast<std::size_t>(thread);
+      double* flat = packed[slot].data();
+      for (const ConstMatrixMap& block : d[i]) flat = std::copy(block.data(), block.data() + block.size(), flat);
+      if (shared) {
+        shared->apply(packed[slot].data(), out + i * parameters, change[slot], split.inner);
+      } else {
+        const DeepHessian own(object.risk, p[i], split.inner);
+        own.apply(packed[slot].data(), out + i * parameters, change[slot], split.inner);
+      }
+    });
+  });
+  return result;
+}
+
+}  // namespace
+
+DeepHessianObject::DeepHessianObject(std::shared_ptr<RiskObject> object, const std::vector<Array>& w, int n_threads)
+    : risk(std::move(object)) {
+  const LayerBatch p = layers_of(*risk, w);
+  require_shape(!p.batched(), "W", "2-D arrays");
+  hessian = without_gil(
+      n_threads, [&](const Context& context) { return std::make_unique<DeepHessian>(risk->risk, p[0], context); });
+}
+
+Index DeepHessianObject::size() const { return hessian->size(); }
+
+linalg::SymmetricOperator DeepHessianObject::flat(const Context& context) const {
+  const DeepHessian* operation = hessian.get();
+  const auto change = std::make_shared<DeepState>();
+  return [operation, &context, change](const double* x, double* y) { operation->apply(x, y, *change, context); };
+}
+
+void register_deep(py::module_& module) {
+  py::class_<DeepHessianObject, HessianObject>(module, "DeepHessian",
+                                               "The Hessian of the deep linear risk at one point.")
+      .def(py::init<std::shared_ptr<RiskObject>, const std::vector<Array>&, int>(), py::arg("risk"),
+           py::arg("w").noconvert(), py::arg("n_threads"));
+  module.def("deep_value", &value, py::arg("risk"), py::arg("w").noconvert(), py::arg("n_threads"),
+             "Values of a point or a batch, always a 1-D array.");
+  module.def("deep_gradient", &gradient, py::arg("risk"), py::arg("w").noconvert(), py::arg("n_threads"),
+             "Values, and packed gradients of a point (N,) or a batch (B, N).");
+  module.def("deep_hvp", &hvp, py::arg("risk"), py::arg("w").noconvert(), py::arg("d").noconvert(),
+             py::arg("n_threads"), "Packed Hessian-vector products.");
+}
+
+}  // namespace landscape::bindings

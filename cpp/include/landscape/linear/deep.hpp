@@ -1,0 +1,75 @@
+// Deep linear networks: P = W_L ... W_1, squared loss (THEORY 3, scaling A).
+//
+//   R(W_1, ..., W_L) = tr(Syy - 2 Syx P^T + P Sxx P^T)          W_l (n_l x n_{l-1}), l = 1..L                     [D1]
+//   C_h := W_h ... W_1 (n_h x n0),   F_h := W_L ... W_{h+1} (nL x n_h),   G := P Sxx - Syx (nL x n0)
+//   dR/dW_h = 2 F_h^T G C_{h-1}^T
+//
+// All products are split at a pivot layer b, P = F_b C_b: above it everything has nL columns, below it n0 rows,
+//   Ft_{h-1} = W_h^T Ft_h  (h > b),      Ct_h = Ct_{h-1} W_h^T  (h <= b),      Pt = Ct_b Ft_b,   Gt = Sxx Pt - Sxy
+//   Kt_b = C_b G^T,  Kt_h = W_h Kt_{h-1},   dR/dW_h = 2 Ft_h Kt_{h-1}^T        (h > b)
+//   St_b = G^T F_b,  St_{h-1} = St_h W_h,   dR/dW_h = 2 St_h^T Ct_{h-1}        (h <= b)
+// with the layer b of fewest flops: the output side (b = 0) where nL is small, the input side (b = L) where n0 is, a
+// bottleneck otherwise (THEORY 12b.11). A product of the Hessian differentiates each line once more.
+#pragma once
+
+#include <vector>
+
+#include "landscape/linear/shallow.hpp"
+
+namespace landscape::linear {
+
+// W_1, ..., W_L, or a direction with their shapes.
+using Layers = std::vector<ConstMatrixMap>;
+
+// n_0, ..., n_L
+using Widths = std::vector<Index>;
+
+Index parameter_count(const Widths& widths);
+
+// The views of packed parameters: block order, each block in C order.
+Layers unpack(const double* packed, const Widths& widths);
+
+// The layer at which the products are split: the one of fewest flops.
+Index pivot_layer(const Risk& risk, const Layers& w);
+
+// Everything that one pass through the network computes; also the scratch of one thread, sized on first use.
+struct DeepState {
+  Index pivot = 0;
+  std::vector<Matrix> ft;  // h = b..L-1: n_h x nL
+  std::vector<Matrix> kt;  // h = b..L-1: n_h x nL
+  std::vector<Matrix> ct;  // h = 1..b: n0 x n_h
+  std::vector<Matrix> st;  // h = 1..b: n0 x n_h
+  Matrix image;            // moments: Sxx Ct_b (n0 x n_b); data: Fx Ct_b (k x n_b); unused where C_b = I
+  Matrix residual;         // moments: Gt (n0 x nL); data: E = Fx Pt - Fy (k x nL)
+  Matrix product;          // moments: Pt, unless it is Ft_0 or Ct_L
+  Matrix thin;             // data: E Ft_b^T, k x n_b
+  Vector pack;
+};
+
+double value(const Risk& risk, const Layers& w, DeepState& state, const Context& context);
+
+// g: packed, as the parameters; returns the value.
+double gradient(const Risk& risk, const Layers& w, double* g, DeepState& state, const Context& context);
+
+// The Hessian at one point: what the point alone determines is computed once and reused by every product.
+class DeepHessian {
+ public:
+  // The views of `risk` must outlive the object; the point is copied.
+  DeepHessian(const Risk& risk, const Layers& w, const Context& context);
+  DeepHessian(const DeepHessian&) = delete;
+  DeepHessian& operator=(const DeepHessian&) = delete;
+
+  Index size() const { return static_cast<Index>(point_.size()); }
+
+  // h <- H d, both packed; `change` is the scratch of one thread.
+  void apply(const double* d, double* h, DeepState& change, const Context& context) const;
+
+ private:
+  Risk risk_;
+  Widths widths_;
+  std::vector<double> point_;
+  Layers w_;
+  DeepState state_;
+};
+
+}  // namespace landscape::linear

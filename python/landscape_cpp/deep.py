@@ -1,0 +1,458 @@
+"""Deep linear networks of any depth and widths.
+
+    R(W1, ..., WL) = (1/W) sum_i w_i |y_i - P x_i|²,  P = WL ... W1        Wl (n_l, n_{l-1}), as torch.nn.Linear.weight
+
+(THEORY 3, scaling A: mean of squared errors, no ½.) The global minimum over all weights is known in closed form for any
+data and any widths: the best linear map whose rank is at most the smallest hidden width (Eckart & Young; THEORY 3.4).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _validation as check
+from ._certificates import closed_form_certificate
+from ._critical import normal_form
+from ._dispatch import core
+from ._validation import FloatArray, Layers
+from .curvature import HessianOperator
+from .results import Certificate
+from .risk import Covariances, SpectralData
+
+__all__ = ["DeepLinear"]
+
+_LARGEST = 1e70  # products of larger weights overflow in the polynomials along lines
+
+
+class DeepLinear:
+    """The landscape of a deep linear network on given second moments.
+
+    Args:
+        cov: Second moments of the data; a later ``cov.update`` does not change this landscape.
+        hidden: Widths (n1, ..., nK) of the hidden layers, positive integers, at least one of them. The network has
+            L = K + 1 layers.
+
+    Raises:
+        TypeError: If ``cov`` is no :class:`Covariances` or ``hidden`` no sequence of integers.
+        ValueError: If ``hidden`` is empty or has a width that is not positive, or ``cov`` holds no weight yet.
+
+    Example:
+        >>> import numpy as np
+        >>> cov = Covariances(xx=np.eye(2), xy=np.diag([3.0, 1.0]), yy=np.diag([9.0, 1.0]))
+        >>> net = DeepLinear(cov, hidden=(2, 1))
+        >>> net.shapes
+        ((2, 2), (1, 2), (2, 1))
+        >>> round(net.minimum_value, 12), round(net.value(net.global_minimum()), 12)
+        (1.0, 1.0)
+
+    References:
+        THEORY 3; Kawaguchi (2016).
+    """
+
+    def __init__(self, cov: Covariances, hidden: Sequence[int]) -> None:
+        """Take a snapshot of the moments."""
+        if not isinstance(cov, Covariances):
+            raise TypeError(f"cov must be a Covariances, got {type(cov).__name__}")
+        if isinstance(hidden, (str, bytes)) or not isinstance(hidden, (Sequence, np.ndarray)):
+            raise TypeError(f"hidden must be a sequence of integers, got {hidden!r}")
+        widths = tuple(check.as_int(f"hidden[{i}]", n, minimum=1, maximum=2**31 - 1) for i, n in enumerate(hidden))
+        if not widths:
+            raise ValueError("hidden must name at least one hidden layer; without any it is linear regression")
+        cov._positive_weight()
+        self._hidden = widths
+        self._cov = cov._copy()
+
+    @property
+    def cov(self) -> Covariances:
+        """A copy of the second moments this landscape was built from."""
+        return self._cov._copy()
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+        return self._hidden
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """n_0, n_1, ..., n_L: inputs, hidden layers, outputs."""
+        return (self._cov.n_inputs, *self._hidden, self._cov.n_outputs)
+
+    @property
+    def depth(self) -> int:
+        """Number L of layers of weights."""
+        return len(self._hidden) + 1
+
+    @property
+    def n_inputs(self) -> int:
+        """n_0."""
+        return self._cov.n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """n_L."""
+        return self._cov.n_outputs
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shapes of W1, ..., WL: (n_l, n_{l-1})."""
+        return tuple((after, before) for before, after in itertools.pairwise(self.widths))
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, Σ n_l n_{l-1}."""
+        return sum(rows * cols for rows, cols in self.shapes)
+
+    def __repr__(self) -> str:
+        """Widths."""
+        return f"DeepLinear(n_inputs={self.n_inputs}, hidden={self._hidden}, n_outputs={self.n_outputs})"
+
+    # ------------------------------------------------------------------------------------------------ points
+
+    def _point(self, p: Any, name: str = "p") -> Layers:
+        layers = check.as_layers(name, p, self.shapes)
+        reach = self._cov.input_scale
+        for layer in layers:
+            reach *= max(1.0, check.largest(layer) * math.sqrt(layer.shape[-1] * layer.shape[-2]))
+        if not reach < _LARGEST:
+            raise ValueError(f"{name} is too large: the product of its layers, on these inputs, reaches {reach:.1e}")
+        return layers
+
+    def _single(self, p: Any, name: str = "p") -> Layers:
+        point = self._point(p, name)
+        if point[0].ndim != 2:
+            raise ValueError(f"{name} must be a single point, got a batch of {len(point[0])}")
+        return point
+
+    def _pair(self, p: Any, d: Any) -> tuple[Layers, Layers]:
+        point, direction = self._point(p), self._point(d, "d")
+        if point[0].ndim == direction[0].ndim == 3 and len(point[0]) != len(direction[0]):
+            raise ValueError(f"d must have the batch size of p, {len(point[0])}, got {len(direction[0])}")
+        return point, direction
+
+    def pack(self, p: Any) -> FloatArray:
+        """The flat vector (N,), or (B, N) for a batch: W1 in C order, then W2, and so on."""
+        layers = self._point(p)
+        return np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in layers], axis=-1)
+
+    def unpack(self, x: Any) -> Layers:
+        """The point of a flat vector (N,), or the batch of (B, N)."""
+        flat = check.as_real("x", x)
+        if flat.ndim not in (1, 2) or flat.shape[-1] != self.size:
+            raise ValueError(f"x must be (N,) or (B, N) with N = {self.size}, got {flat.shape}")
+        flat = check.as_contiguous(flat)
+        check.check_finite("x", flat)
+        return self._unpack(flat)
+
+    def _unpack(self, flat: FloatArray) -> Layers:
+        ends = np.cumsum([rows * cols for rows, cols in self.shapes])[:-1]
+        parts = np.split(flat, ends, axis=-1)
+        lead = flat.shape[:-1]
+        return tuple(
+            np.ascontiguousarray(part).reshape(*lead, *shape) for part, shape in zip(parts, self.shapes, strict=True)
+        )
+
+    # ------------------------------------------------------------------------------------- value and derivatives
+
+    def value(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """R(W1, ..., WL), the mean squared error summed over outputs.
+
+        Args:
+            p: A point (W1 (n1, n0), ..., WL (nL, nK)), or a batch.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A float, or (B,) for a batch. From moments its absolute error is about 1e-16 tr Syy; :meth:`gap` keeps more
+            digits near the minimum.
+
+        Raises:
+            ValueError: For wrong shapes, NaN or infinity.
+            TypeError: For input that is not a tuple of real arrays.
+        """
+        point = self._point(p)
+        values = core.deep_value(self._cov._risk(), list(point), check.as_threads(n_threads))
+        return values if point[0].ndim == 3 else float(values[0])
+
+    def gradient(self, p: Any, *, n_threads: int | None = None) -> Layers:
+        """(dR/dW1, ..., dR/dWL), dR/dWh = 2 F_hᵀ G C_{h-1}ᵀ with G = P Sxx - Syx (THEORY 3.1), shaped like ``p``.
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads; None is all of them.
+
+        Raises:
+            ValueError: As :meth:`value`.
+        """
+        point = list(self._point(p))
+        return self._unpack(core.deep_gradient(self._cov._risk(), point, check.as_threads(n_threads))[1])
+
+    def hvp(self, p: Any, d: Any, *, n_threads: int | None = None) -> Layers:
+        """The Hessian at p times d (THEORY 10), as a point or a batch.
+
+        For many products at one point :meth:`hessian` keeps what the point alone determines.
+
+        Args:
+            p: A point or a batch.
+            d: A direction or a batch; one p with many d, many p with one d, or pairwise.
+            n_threads: Threads; None is all of them.
+
+        Raises:
+            ValueError: As :meth:`value`, and for batches of different sizes.
+        """
+        point, direction = self._pair(p, d)
+        return self._unpack(self._products(point, direction, n_threads))
+
+    def _products(self, point: Layers, direction: Layers, n_threads: int | None) -> FloatArray:
+        products: FloatArray = core.deep_hvp(
+            self._cov._risk(), list(point), list(direction), check.as_threads(n_threads)
+        )
+        return products
+
+    def curvature(self, p: Any, d: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """d²/dt² value(p + t d) at t = 0 (THEORY 3.1).
+
+        Args:
+            p: A point or a batch.
+            d: A direction or a batch; broadcasts as :meth:`hvp`.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A float, or (B,).
+
+        Raises:
+            ValueError: As :meth:`hvp`.
+        """
+        point, direction = self._pair(p, d)
+        products = self._products(point, direction, n_threads)
+        flat = np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in direction], axis=-1)
+        values = np.einsum("...i,...i->...", products, flat)
+        return values if values.ndim else float(values)
+
+    def hessian(self, p: Any, *, n_threads: int | None = None) -> HessianOperator:
+        """The Hessian at a point as a SciPy ``LinearOperator`` (N, N) over packed parameters.
+
+        Args:
+            p: A single point.
+            n_threads: Threads of its products; None is all of them.
+
+        Returns:
+            The operator; ``.todense()`` gives the matrix for small sizes.
+        """
+        threads = check.as_threads(n_threads)
+        compiled = core.DeepHessian(self._cov._risk(), list(self._single(p)), threads)
+        return HessianOperator(compiled, self.size, threads)
+
+    def predict(self, p: Any, X: Any) -> FloatArray:
+        """X W1ᵀ ... WLᵀ, (m, nL); (B, m, nL) for a batch. With centred moments: of centred inputs, to centred outputs.
+
+        Args:
+            p: A point or a batch.
+            X: Inputs, (m, n0).
+        """
+        layers = self._point(p)
+        result = check.as_array("X", X, "(m, n0)", (None, self.n_inputs))
+        for layer in layers:
+            result = np.asarray(result @ np.swapaxes(layer, -1, -2))
+        return result
+
+    def product(self, p: Any) -> FloatArray:
+        """P = WL ... W1, (nL, n0); (B, nL, n0) for a batch."""
+        layers = self._point(p)
+        if self.n_outputs <= self.n_inputs:
+            result = layers[-1]
+            for layer in reversed(layers[:-1]):
+                result = np.asarray(result @ layer)
+            return result
+        result = layers[0]
+        for layer in layers[1:]:
+            result = np.asarray(layer @ result)
+        return result
+
+    # ------------------------------------------------------------------------------------------ the global minimum
+
+    @property
+    def rank_bound(self) -> int:
+        """ρ, the smaller of the smallest hidden width and rank Σ: the rank of the product at a global minimum."""
+        return min(*self._hidden, self._cov.spectrum().rank)
+
+    @property
+    def minimum_value(self) -> float:
+        """The global minimum over all weights, tr Syy - Σ_{i≤ρ} λ_i (THEORY 3.4)."""
+        spectrum = self._cov.spectrum()
+        return spectrum.minimum_risk + float(spectrum.eigenvalues[min(self._hidden) :].sum())
+
+    def global_minimum(self) -> Layers:
+        """The balanced global minimum, W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer (THEORY 3.9).
+
+        P* = Q_ρ Q_ρᵀ Syx Sxx⁺ = A diag(s) Bᵀ is spread evenly: W1 = s^{1/L} Bᵀ, the layers between diag(s^{1/L}), WL =
+        A s^{1/L}. Hidden units beyond ρ are zero.
+
+        Returns:
+            (W1, ..., WL).
+        """
+        spectrum = self._cov.spectrum()
+        # Singular values at the rounding level of ill-conditioned inputs count too, as in minimum_value.
+        rank = min(*self._hidden, spectrum.rank + spectrum.unresolved)
+        left, right = normal_form(spectrum, rank, list(range(rank))) if rank else (None, None)
+        layers = [np.zeros(shape) for shape in self.shapes]
+        if left is None or right is None:
+            return tuple(layers)
+        basis, upper = np.linalg.qr(right)  # P* = left rightᵀ = left upperᵀ basisᵀ
+        rotation, singular, rows = np.linalg.svd(upper.T)
+        root = singular ** (1.0 / self.depth)
+        layers[0][:rank] = (basis @ (rows.T * root)).T
+        for layer in layers[1:-1]:
+            layer[:rank, :rank] = np.diag(root)
+        layers[-1][:, :rank] = left @ (rotation * root)
+        return tuple(layers)
+
+    def gap(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
+        """value(p) - minimum over all weights of these widths, exact at any point, critical or not (THEORY 3.4).
+
+        Evaluated in whitened coordinates as |P B - M|² - Σ_{i>ρ} λ_i, which keeps the digits that the difference of two
+        values would lose (THEORY 1).
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads of the decomposition of the moments; None is all of them.
+
+        Returns:
+            A float, or (B,); never negative.
+        """
+        layers = self._point(p)
+        spectrum = self._cov.spectrum(n_threads=n_threads)
+        image = layers[0] @ spectrum.colouring
+        for layer in layers[1:]:
+            image = layer @ image
+        excess = ((image - spectrum.cross) ** 2).sum(axis=(-2, -1))
+        gaps = np.maximum(0.0, excess - float(spectrum.eigenvalues[min(self._hidden) :].sum()))
+        return gaps if layers[0].ndim == 3 else float(gaps)
+
+    def certify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Certificate | list[Certificate]:
+        """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
+
+        The lower bound is the global minimum over all weights of these widths (THEORY 3.4) minus a rounding margin: of
+        the spectral decomposition, amplified by the condition of the inputs, and of the value itself. Directions of the
+        inputs that are zero to working precision are taken as exactly zero; ``reason`` says so where there are any.
+
+        Args:
+            p: A point or a batch.
+            tol: GLOBAL means a proved gap of at most tol times the value at zero weights.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A :class:`Certificate`, or a list of them. The witness of NOT_GLOBAL is the step to a global minimum: the
+            value at p + witness is ``minimum_value``. Its stationarity is the largest of |dR/dWh| relative to
+            2 |F_h| |C_{h-1} Sxx^½| σ_1 (THEORY 12b.3).
+        """
+        point = self._point(p)
+        tol = check.as_float("tol", tol, positive=True)
+        if point[0].ndim == 3:
+            return [self._certify(layers, tol, n_threads) for layers in zip(*point, strict=True)]
+        return self._certify(point, tol, n_threads)
+
+    def _certify(self, point: Layers, tol: float, n_threads: int | None) -> Certificate:
+        spectrum = self._cov.spectrum(n_threads=n_threads)
+
+        def witness() -> Layers:
+            best = self.global_minimum()
+            return tuple(there - here for here, there in zip(point, best, strict=True))
+
+        return closed_form_certificate(
+            self._cov,
+            spectrum,
+            value=float(self.value(point, n_threads=n_threads)),
+            minimum=self.minimum_value,
+            value_margin=self._value_margin(point, spectrum),
+            stationarity=self._stationarity(point, spectrum),
+            tol=tol,
+            witness=witness,
+        )
+
+    def _value_margin(self, point: Layers, spectrum: SpectralData) -> float:
+        """Rounding margin of ``value``: unit roundoff times the sizes of the terms it sums (THEORY 1)."""
+        # |P Sxx^½| <= |WL| ... |W2| |W1 B|; the terms are total, 2 <Syx, P> and |P Sxx^½|².
+        reach = float(np.linalg.norm(point[0] @ spectrum.colouring))
+        for layer in point[1:]:
+            reach *= float(np.linalg.norm(layer))
+        terms = (math.sqrt(spectrum.total) + reach) ** 2
+        noise = spectrum.rounding * math.sqrt(spectrum.total) * (math.sqrt(spectrum.total) + reach)
+        return 8.0 * 2.0**-53 * self.depth * math.sqrt(sum(self.widths)) * terms + 2.0 * noise
+
+    def _stationarity(self, point: Layers, spectrum: SpectralData) -> float:
+        """max_h |F_hᵀ E C_{h-1}ᵀ| / (|F_h| |C_{h-1}| σ_1) in whitened coordinates, E = P B - M (THEORY 12b.3)."""
+        before = [np.eye(spectrum.rank_x)]
+        before.append(point[0] @ spectrum.colouring)
+        for layer in point[1:]:
+            before.append(layer @ before[-1])
+        error = before.pop() - spectrum.cross
+        top = math.sqrt(float(spectrum.eigenvalues[0])) if spectrum.rank else math.sqrt(spectrum.total)
+        after = np.eye(self.n_outputs)
+        worst = 0.0
+        for layer, inner in zip(reversed(point), reversed(before), strict=True):
+            gradient = float(np.linalg.norm(after.T @ error @ inner.T))
+            size = float(np.linalg.norm(after, 2) * np.linalg.norm(inner, 2)) * top
+            worst = max(worst, gradient / size if gradient > 0.0 and size > 0.0 else 0.0)
+            after = after @ layer
+        return worst
+
+    # ------------------------------------------------------------------------------------------------ balancedness
+
+    def balancedness(self, p: Any) -> FloatArray:
+        """|W_{l+1}ᵀ W_{l+1} - W_l W_lᵀ| of every hidden layer, in Frobenius norm; gradient flow keeps the matrices.
+
+        Args:
+            p: A point or a batch.
+
+        Returns:
+            (K,), or (B, K) for a batch.
+        """
+        layers = self._point(p)
+        norms = [
+            np.linalg.norm(np.swapaxes(after, -1, -2) @ after - before @ np.swapaxes(before, -1, -2), axis=(-2, -1))
+            for before, after in itertools.pairwise(layers)
+        ]
+        return np.stack(norms, axis=-1)
+
+    # ------------------------------------------------------------------------------------------------ slices
+
+    def _slice_coefficients(self, p: Layers, d1: Layers, d2: Layers | None, n_threads: int | None = None) -> FloatArray:
+        """Coefficients c_ij of s^i t^j of value(p + s d1 + t d2): (2L + 1, 2L + 1), or (2L + 1, 1)."""
+        terms: dict[tuple[int, int], FloatArray] = {(0, 0): np.eye(self.n_inputs)}
+        for layer in range(self.depth):
+            factors = [((0, 0), p[layer]), ((1, 0), d1[layer])]
+            if d2 is not None:
+                factors.append(((0, 1), d2[layer]))
+            grown: dict[tuple[int, int], FloatArray] = {}
+            for ((i, j), product), ((a, b), factor) in itertools.product(terms.items(), factors):
+                key = (i + a, j + b)
+                grown[key] = grown.get(key, 0.0) + factor @ product
+            terms = grown
+        powers = list(terms)
+        stack = np.stack([terms[power] for power in powers])  # (T, nL, n0)
+        size = 2 * self.depth + 1
+        coefficients = np.zeros((size, size if d2 is not None else 1))
+        if (pair := self._cov.factor) is not None:
+            images = stack @ pair[0].T  # (T, nL, k)
+            images[powers.index((0, 0))] -= pair[1].T
+            gram = np.tensordot(images, images, axes=([1, 2], [1, 2]))
+        else:
+            gram = np.tensordot(stack @ self._cov.xx, stack, axes=([1, 2], [1, 2]))
+            coefficients[0, 0] = self._cov.total
+            for (i, j), product in terms.items():
+                coefficients[i, j] -= 2.0 * float(np.vdot(self._cov.yx, product))
+        for (row, (i, j)), (column, (a, b)) in itertools.product(enumerate(powers), enumerate(powers)):
+            coefficients[i + a, j + b] += gram[row, column]
+        return coefficients
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The moments and the widths."""
+        return {"cov": self._cov, "hidden": self._hidden}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore."""
+        self._cov, self._hidden = state["cov"], state["hidden"]
