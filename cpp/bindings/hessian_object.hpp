@@ -23,6 +23,8 @@ struct HessianObject {
   virtual Index size() const = 0;
   // H x with scratch of its own: one operator per thread. The context must outlive it.
   virtual linalg::SymmetricOperator flat(const Context& context) const = 0;
+  // H x for `items` vectors, one after the other.
+  virtual void rows(const double* in, double* out, Index items, const Context& context) const;
 
   Array apply(const Array& x, int n_threads) const;
 };
@@ -40,6 +42,7 @@ struct DeepHessianObject : HessianObject {
   DeepHessianObject(std::shared_ptr<RiskObject> object, const std::vector<Array>& w, int n_threads);
   Index size() const override;
   linalg::SymmetricOperator flat(const Context& context) const override;
+  void rows(const double* in, double* out, Index items, const Context& context) const override;
 
   std::shared_ptr<RiskObject> risk;
   std::unique_ptr<linear::DeepHessian> hessian;

@@ -35,21 +35,26 @@ Array evaluate_slice(const Array& coefficients, const Array& s, const Array& t, 
 
 }  // namespace
 
+void HessianObject::rows(const double* in, double* out, Index items, const Context& context) const {
+  const Index n = size();
+  const Split split(context, items);
+  std::vector<linalg::SymmetricOperator> local;
+  for (int thread = 0; thread < (items > 1 ? std::max(1, context.n_threads) : 1); ++thread)
+    local.push_back(flat(split.inner));
+  parallel_for(items, split.outer,
+               [&](Index i, int thread) { local[static_cast<std::size_t>(thread)](in + i * n, out + i * n); });
+}
+
 Array HessianObject::apply(const Array& x, int n_threads) const {
   const Index n = size();
   require_shape(x.ndim() == 1 || x.ndim() == 2, "x", "1-D or 2-D");
   require_shape(x.shape(x.ndim() - 1) == n, "x", "of " + std::to_string(n) + " parameters");
-  const Index items = x.ndim() == 2 ? x.shape(0) : 1;
   Array result(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
   const double* in = x.data();
   double* out = result.mutable_data();
   // A Monitor for a product of a millisecond would only cost: products are interrupted between them.
   py::gil_scoped_release release;
-  const Split split(Context{n_threads, nullptr, nullptr}, items);
-  std::vector<linalg::SymmetricOperator> local;
-  for (int thread = 0; thread < (items > 1 ? std::max(1, n_threads) : 1); ++thread) local.push_back(flat(split.inner));
-  parallel_for(items, split.outer,
-               [&](Index i, int thread) { local[static_cast<std::size_t>(thread)](in + i * n, out + i * n); });
+  rows(in, out, x.ndim() == 2 ? x.shape(0) : 1, Context{n_threads, nullptr, nullptr});
   return result;
 }
 

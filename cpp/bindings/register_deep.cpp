@@ -93,32 +93,25 @@ py::tuple gradient(const RiskObject& object, const std::vector<Array>& w, int n_
   return py::make_tuple(values, slopes);
 }
 
-// One p with many d, many p with one d, or pairwise: the products H d, packed.
+// Many p with one d, or pairwise: the products H d, packed. (One p with many d is DeepHessian.apply.)
 Array hvp(const RiskObject& object, const std::vector<Array>& w, const std::vector<Array>& direction, int n_threads) {
   const LayerBatch p = layers_of(object, w), d = layers_of(object, direction);
   require_shape(p.same_shapes(d), "d", "of the shapes of p");
-  require_shape(!p.batched() || !d.batched() || p.size() == d.size(), "d", "of the batch size of p");
-  const bool batched = p.batched() || d.batched();
-  const Index size = p.batched() ? p.size() : d.size();
+  require_shape(p.batched() && (!d.batched() || p.size() == d.size()), "p, d", "of the same batch size");
+  const Index size = p.size();
   const Index parameters = linear::parameter_count(p.widths());
-  Array result = packed_like(batched, size, parameters);
+  Array result = packed_like(true, size, parameters);
   double* out = result.mutable_data();
   without_gil(n_threads, [&](const Context& context) {
     const Split split(context, size);
     std::vector<DeepState> change(static_cast<std::size_t>(std::max(1, n_threads)));
     std::vector<std::vector<double>> packed(change.size(), std::vector<double>(static_cast<std::size_t>(parameters)));
-    std::unique_ptr<DeepHessian> shared;
-    if (!p.batched()) shared = std::make_unique<DeepHessian>(object.risk, p[0], context);
     parallel_for(size, split.outer, [&](Index i, int thread) {
       const auto slot = static_cast<std::size_t>(thread);
       double* flat = packed[slot].data();
       for (const ConstMatrixMap& block : d[i]) flat = std::copy(block.data(), block.data() + block.size(), flat);
-      if (shared) {
-        shared->apply(packed[slot].data(), out + i * parameters, change[slot], split.inner);
-      } else {
-        const DeepHessian own(object.risk, p[i], split.inner);
-        own.apply(packed[slot].data(), out + i * parameters, change[slot], split.inner);
-      }
+      const DeepHessian hessian(object.risk, p[i], split.inner);
+      hessian.apply(packed[slot].data(), out + i * parameters, change[slot], split.inner);
     });
   });
   return result;
@@ -140,6 +133,18 @@ linalg::SymmetricOperator DeepHessianObject::flat(const Context& context) const 
   const DeepHessian* operation = hessian.get();
   const auto change = std::make_shared<DeepState>();
   return [operation, &context, change](const double* x, double* y) { operation->apply(x, y, *change, context); };
+}
+
+void DeepHessianObject::rows(const double* in, double* out, Index items, const Context& context) const {
+  constexpr Index together = linear::kDirectionsTogether;
+  const Index groups = (items + together - 1) / together;
+  const Split split(context, groups);
+  std::vector<linear::DeepBatch> scratch(static_cast<std::size_t>(std::max(1, context.n_threads)));
+  parallel_for(groups, split.outer, [&](Index group, int thread) {
+    const Index first = group * together;
+    hessian->apply_together(in + first * size(), out + first * size(), std::min(together, items - first),
+                            scratch[static_cast<std::size_t>(thread)], split.inner);
+  });
 }
 
 void register_deep(py::module_& module) {

@@ -207,10 +207,13 @@ class DeepLinear:
         return self._unpack(self._products(point, direction, n_threads))
 
     def _products(self, point: Layers, direction: Layers, n_threads: int | None) -> FloatArray:
-        products: FloatArray = core.deep_hvp(
-            self._cov._risk(), list(point), list(direction), check.as_threads(n_threads)
-        )
-        return products
+        threads, compiled = check.as_threads(n_threads), self._cov._risk()
+        if point[0].ndim == 3:
+            products: FloatArray = core.deep_hvp(compiled, list(point), list(direction), threads)
+            return products
+        # One point: what it determines is computed once, and several directions share the product with Sxx.
+        flat = np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in direction], axis=-1)
+        return core.DeepHessian(compiled, list(point), threads).apply(flat, threads)
 
     def curvature(self, p: Any, d: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """d²/dt² value(p + t d) at t = 0 (THEORY 3.1).

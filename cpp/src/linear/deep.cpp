@@ -223,19 +223,16 @@ DeepHessian::DeepHessian(const Risk& risk, const Layers& w, const Context& conte
   backward_products(w_, state_, context);
 }
 
-void DeepHessian::apply(const double* d_packed, double* h_packed, DeepState& change, const Context& context) const {
+// dFt_h and dCt_h on their sides of the pivot.
+void DeepHessian::advance(const double* d_packed, DeepState& change, const Context& context) const {
   const auto layer_of_d = [&](Index h) { return block(d_packed, w_, h); };
   const Index last = depth(w_), b = state_.pivot;
-  const Index n0 = widths_.front(), outputs = widths_.back();
-  const Index width = widths_[static_cast<std::size_t>(b)];
-  const bool data = risk_.in_data_form();
   change.pivot = b;
   size_state(w_, change);
-
   // dFt_{h-1} <- W_h^T dFt_h + D_h^T Ft_h      (dFt_L = 0, Ft_L = I)
   for (Index h = last; h > b; --h) {
     Matrix& out = at(change.ft, h - 1);
-    ensure(out, widths_[static_cast<std::size_t>(h - 1)], outputs);
+    ensure(out, widths_[static_cast<std::size_t>(h - 1)], widths_.back());
     if (h == last) {
       out = layer_of_d(h).transpose();
       continue;
@@ -246,7 +243,7 @@ void DeepHessian::apply(const double* d_packed, double* h_packed, DeepState& cha
   // dCt_h <- dCt_{h-1} W_h^T + Ct_{h-1} D_h^T      (dCt_0 = 0, Ct_0 = I)
   for (Index h = 1; h <= b; ++h) {
     Matrix& out = at(change.ct, h);
-    ensure(out, n0, widths_[static_cast<std::size_t>(h)]);
+    ensure(out, widths_.front(), widths_[static_cast<std::size_t>(h)]);
     if (h == 1) {
       out = layer_of_d(h).transpose();
       continue;
@@ -254,23 +251,60 @@ void DeepHessian::apply(const double* d_packed, double* h_packed, DeepState& cha
     linalg::multiply_by_transposed(at(change.ct, h - 1), layer(w_, h), out, context);
     linalg::multiply_by_transposed(at(state_.ct, h - 1), layer_of_d(h), out, context, Into::add);
   }
+}
 
-  // The change of the residual: dE (k x nL), or dGt = Sxx dPt (n0 x nL).
-  const bool interior = b > 0 && b < last;
-  ensure(change.residual, data ? risk_.fx.rows() : n0, outputs);
-  if (!interior) {
-    const Matrix& product = b == 0 ? at(change.ft, 0) : at(change.ct, last);
-    if (data)
-      linalg::multiply(risk_.fx, product, change.residual, context);
-    else
-      apply_xx(risk_, product, change.residual, change.pack, context);
+// What Sxx (or Fx) is applied to, dPt or dCt_b, and where the result goes.
+const Matrix& DeepHessian::operand(const DeepState& change) const {
+  return change.pivot == 0 ? at(change.ft, 0) : at(change.ct, change.pivot);
+}
+Matrix& DeepHessian::image(DeepState& change) const {
+  const bool interior = change.pivot > 0 && change.pivot < depth(w_);
+  return interior ? change.image : change.residual;
+}
+
+void DeepHessian::apply(const double* d, double* h, DeepState& change, const Context& context) const {
+  advance(d, change, context);
+  if (risk_.in_data_form()) {
+    ensure(image(change), risk_.fx.rows(), operand(change).cols());
+    linalg::multiply(risk_.fx, operand(change), image(change), context);
   } else {
-    if (data) {
-      ensure(change.image, risk_.fx.rows(), width);
-      linalg::multiply(risk_.fx, at(change.ct, b), change.image, context);
-    } else {
-      apply_xx(risk_, at(change.ct, b), change.image, change.pack, context);
-    }
+    apply_xx(risk_, operand(change), image(change), change.pack, context);
+  }
+  retreat(d, h, change, context);
+}
+
+void DeepHessian::apply_together(const double* d, double* h, Index count, DeepBatch& batch,
+                                 const Context& context) const {
+  if (static_cast<Index>(batch.changes.size()) < count) batch.changes.resize(static_cast<std::size_t>(count));
+  const auto change = [&](Index i) -> DeepState& { return batch.changes[static_cast<std::size_t>(i)]; };
+  for (Index i = 0; i < count; ++i) advance(d + i * size(), change(i), context);
+  // One product for all: the columns of the operands side by side.
+  const Index cols = operand(change(0)).cols();
+  ensure(batch.side_by_side, widths_.front(), count * cols);
+  for (Index i = 0; i < count; ++i) batch.side_by_side.middleCols(i * cols, cols) = operand(change(i));
+  if (risk_.in_data_form()) {
+    ensure(batch.images, risk_.fx.rows(), count * cols);
+    linalg::multiply(risk_.fx, batch.side_by_side, batch.images, context);
+  } else {
+    apply_xx(risk_, batch.side_by_side, batch.images, batch.pack, context);
+  }
+  for (Index i = 0; i < count; ++i) {
+    Matrix& out = image(change(i));
+    ensure(out, batch.images.rows(), cols);
+    out = batch.images.middleCols(i * cols, cols);
+    retreat(d + i * size(), h + i * size(), change(i), context);
+  }
+}
+
+// From Sxx dPt (or Sxx dCt_b, or Fx times them) to H d.
+void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& change, const Context& context) const {
+  const auto layer_of_d = [&](Index h) { return block(d_packed, w_, h); };
+  const Index last = depth(w_), b = state_.pivot;
+  const Index n0 = widths_.front(), outputs = widths_.back();
+  const Index width = widths_[static_cast<std::size_t>(b)];
+  const bool data = risk_.in_data_form();
+  if (b > 0 && b < last) {  // the change of the residual: dE (k x nL), or dGt (n0 x nL)
+    ensure(change.residual, data ? risk_.fx.rows() : n0, outputs);
     linalg::multiply(change.image, at(state_.ft, b), change.residual, context);
     linalg::multiply(state_.image, at(change.ft, b), change.residual, context, Into::add);
   }

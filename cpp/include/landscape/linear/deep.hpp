@@ -46,6 +46,15 @@ struct DeepState {
   Vector pack;
 };
 
+// Scratch of one thread for several directions at once.
+struct DeepBatch {
+  std::vector<DeepState> changes;
+  Matrix side_by_side;  // n0 x (count n_b)
+  Matrix images;        // Sxx or Fx times it
+  Vector pack;
+};
+constexpr Index kDirectionsTogether = 8;  // measured, benchmarks/bench_deep.py: more gain nothing
+
 double value(const Risk& risk, const Layers& w, DeepState& state, const Context& context);
 
 // g: packed, as the parameters; returns the value.
@@ -64,7 +73,15 @@ class DeepHessian {
   // h <- H d, both packed; `change` is the scratch of one thread.
   void apply(const double* d, double* h, DeepState& change, const Context& context) const;
 
+  // The same for `count` directions, one after the other in d and h; Sxx is read once for all of them.
+  void apply_together(const double* d, double* h, Index count, DeepBatch& batch, const Context& context) const;
+
  private:
+  void advance(const double* d, DeepState& change, const Context& context) const;
+  void retreat(const double* d, double* h, DeepState& change, const Context& context) const;
+  const Matrix& operand(const DeepState& change) const;
+  Matrix& image(DeepState& change) const;
+
   Risk risk_;
   Widths widths_;
   std::vector<double> point_;
