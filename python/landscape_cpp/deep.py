@@ -19,9 +19,11 @@ from . import _validation as check
 from ._certificates import closed_form_certificate
 from ._critical import normal_form
 from ._dispatch import core
+from ._polynomials import lowest_point
+from ._theorem_c import classify_deep, escape_end
 from ._validation import FloatArray, Layers
 from .curvature import HessianOperator
-from .results import Certificate
+from .results import Certificate, DeepCriticalPoint, EscapeDirection, Kind
 from .risk import Covariances, SpectralData
 
 __all__ = ["DeepLinear"]
@@ -402,6 +404,89 @@ class DeepLinear:
             worst = max(worst, gradient / size if gradient > 0.0 and size > 0.0 else 0.0)
             after = after @ layer
         return worst
+
+    # ------------------------------------------------------------------------------------------------ verdicts
+
+    def classify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> DeepCriticalPoint | list[Any]:
+        """What the point is: global minimum, strict saddle, non-strict saddle, not critical, or too close to call.
+
+        Theorem C: a critical point is the global minimum if it uses the best index set of the largest rank, a strict
+        saddle if its index set is not the best of its size or some pivot is loose, and a non-strict saddle if all
+        pivots are tight: the Hessian has no negative eigenvalue there, yet the point is no minimum. A strict saddle is
+        said only with a direction whose curvature, evaluated at the point itself, is negative beyond its margin.
+
+        Args:
+            p: A point or a batch.
+            tol: Relative gradient norm below which a point counts as critical, and relative size below which singular
+                values and blocks count as zero; up to ten times that is undetermined.
+            n_threads: Threads of the decomposition of the moments; None is all of them.
+
+        Returns:
+            A :class:`DeepCriticalPoint`, or a list of them for a batch.
+
+        Raises:
+            ValueError: For wrong shapes, NaN or infinity, or a tolerance that is not positive.
+
+        References:
+            Theorem C (THEORY 3.3), witnesses 3.4, tolerances 3.7 and 12b.3; cf. Achour, Malgouyres and Gerchinovitz.
+        """
+        point = self._point(p)
+        tol = check.as_float("tol", tol, positive=True)
+        spectrum = self._cov.spectrum(n_threads=n_threads)
+        if point[0].ndim == 3:
+            return [classify_deep(spectrum, layers, self._hidden, tol) for layers in zip(*point, strict=True)]
+        return classify_deep(spectrum, point, self._hidden, tol)
+
+    def escape_direction(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> EscapeDirection:
+        """The witness of a strict saddle (THEORY 3.4).
+
+        Raises:
+            ValueError: If the point is not a strict saddle: at a non-strict one no direction has negative curvature
+                (:meth:`escape` follows a curve), at a global minimum there is no way down.
+        """
+        found = self.classify(self._single(p), tol=tol, n_threads=n_threads)
+        assert isinstance(found, DeepCriticalPoint)
+        if found.escape is None:
+            raise ValueError(f"no escape direction: the point is {found.kind} ({found.reason})")
+        return found.escape
+
+    def escape(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Layers:
+        """One step down, of the right kind.
+
+        Along the escape direction at a strict saddle and along the negative gradient where the point is not critical,
+        to the lowest point of the line (a polynomial of degree 2L). At a non-strict saddle to the end of the curve of
+        order L of THEORY 3.5, where the value is lower by ``drop``.
+
+        Args:
+            p: A single point.
+            tol: As in :meth:`classify`.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            The new point; a copy of ``p`` at a global minimum or where no way down is known.
+        """
+        point = self._single(p)
+        found = self.classify(point, tol=tol, n_threads=n_threads)
+        assert isinstance(found, DeepCriticalPoint)
+        here = tuple(layer.copy() for layer in point)
+        if found.kind is Kind.GLOBAL_MINIMUM:
+            return here
+        if found.kind is Kind.NON_STRICT_SADDLE:
+            end = escape_end(self._cov.spectrum(), point, found.rank)
+            return end if self.gap(end) < found.gap else here
+        candidates = [self.gradient(point, n_threads=n_threads)]
+        if found.escape is not None:
+            candidates = [found.escape.scaled_direction, found.escape.direction]
+        for direction in candidates:
+            # Only the line matters: a direction of the size of the point keeps the coefficients in range.
+            size = max(check.largest(layer) for layer in direction)
+            reach = max(1.0, *(check.largest(layer) for layer in point)) / size if size > 0.0 else 1.0
+            direction = tuple(reach * layer for layer in direction)
+            step = lowest_point(self._slice_coefficients(point, direction, None)[:, 0])
+            moved = tuple(layer + step * change for layer, change in zip(point, direction, strict=True))
+            if step != 0.0 and self.gap(moved) < found.gap:
+                return moved
+        return here
 
     # ------------------------------------------------------------------------------------------------ balancedness
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from . import _validation as check
 from ._certificates import closed_form_certificate
@@ -22,7 +21,8 @@ from ._critical import balanced_minimum, normal_form, random_normal_form
 from ._dispatch import core
 from ._hypotheses import shallow_hypotheses
 from ._ladder import ladder
-from ._validation import FloatArray, Point
+from ._polynomials import lowest_point
+from ._validation import FloatArray, Layers, Point
 from .curvature import HessianOperator
 from .results import (
     Certificate,
@@ -510,13 +510,13 @@ class ShallowLinear:
             return here
         candidates = [self.gradient(point, n_threads=n_threads)]
         if found.escape is not None:
-            candidates = [found.escape.scaled_direction, found.escape.direction]
+            candidates = [_two(found.escape.scaled_direction), _two(found.escape.direction)]
         for direction in candidates:
             # Only the ray matters: a direction of the size of the point keeps the quartic's coefficients in range.
             size = max(check.largest(direction[0]), check.largest(direction[1]))
             reach = max(1.0, check.largest(point[0]), check.largest(point[1])) / size if size > 0.0 else 1.0
             direction = (reach * direction[0], reach * direction[1])
-            step = _lowest_point(self._slice_coefficients(point, direction, None, n_threads)[:, 0])
+            step = lowest_point(self._slice_coefficients(point, direction, None, n_threads)[:, 0])
             moved = (point[0] + step * direction[0], point[1] + step * direction[1])
             if step != 0.0 and self.gap(moved, n_threads=n_threads) < found.gap:
                 return moved
@@ -550,7 +550,7 @@ class ShallowLinear:
 
         def witness() -> Point:
             if found.escape is not None:
-                return found.escape.scaled_direction
+                return _two(found.escape.scaled_direction)
             slope = self.gradient(point, n_threads=n_threads)
             return -slope[0], -slope[1]
 
@@ -587,15 +587,6 @@ class ShallowLinear:
         self._cov, self._n1 = state["cov"], state["n_hidden"]
 
 
-def _lowest_point(coefficients: npt.NDArray[np.float64]) -> float:
-    """The minimiser over the real line of a quartic that is bounded below; 0 for a constant."""
-    derivative = np.polynomial.polynomial.polyder(coefficients)
-    trimmed = np.trim_zeros(derivative, "b")
-    if len(trimmed) < 2:
-        return 0.0
-    roots = np.polynomial.polynomial.polyroots(trimmed)
-    real = roots.real[np.abs(roots.imag) <= 1e-6 * (1.0 + np.abs(roots.real))]
-    if not len(real):
-        return 0.0
-    values = np.polynomial.polynomial.polyval(real, coefficients)
-    return float(real[int(np.argmin(values))])
+def _two(direction: Layers) -> Point:
+    u, v = direction
+    return u, v

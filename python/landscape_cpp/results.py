@@ -21,10 +21,12 @@ __all__ = [
     "CriticalPointBatch",
     "CriticalValue",
     "CriticalValues",
+    "DeepCriticalPoint",
     "Eigenpair",
     "EscapeDirection",
     "Hypothesis",
     "Kind",
+    "Pivot",
     "Slice",
     "Spectrum",
     "Verdict",
@@ -108,13 +110,14 @@ class EscapeDirection:
             witness has the smallest Rayleigh quotient of its plane already, so both are the same.
         scaled_curvature: The curvature along it.
         rayleigh_quotient: The smaller curvature / |d|² of the two, an upper bound on the smallest eigenvalue.
-        kind: ``"swap"`` (a missed eigenvector for a used one) or ``"rank"`` (an unused hidden direction is used).
+        kind: ``"swap"`` (a missed eigenvector for a used one), ``"rank"`` (an unused hidden direction is used) or
+            ``"pivot"`` (two layers of a deep network that feed each other through unused directions).
         source: The theorem.
     """
 
-    direction: Point
+    direction: Layers
     curvature: float
-    scaled_direction: Point
+    scaled_direction: Layers
     scaled_curvature: float
     rayleigh_quotient: float
     kind: str
@@ -194,6 +197,86 @@ class CriticalPoint:
                     f"curvature {escape.curvature:.6g}, better scaled {escape.scaled_curvature:.6g} ({escape.source})",
                 )
             )
+        return _block(str(self.kind), rows)
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """A pair of layers of a deep linear network (THEORY 3.3): loose pivots carry directions of negative curvature.
+
+    Attributes:
+        upper: Index i of the upper layer in the point (0-based).
+        lower: Index j < i of the lower layer.
+        rank: Rank of N, the product of the layers strictly between them (the identity where there is none).
+        excess: Singular value of N after the first r, relative to the layers' norms: 0 where rank N ≤ r.
+        block: |F_iᵀ G C_{j-1}ᵀ| in whitened coordinates, relative to the layers' norms and σ_1.
+        loose: Whether rank N > r and the block is not zero; None where that is too close to call.
+    """
+
+    upper: int
+    lower: int
+    rank: int
+    excess: float
+    block: float
+    loose: bool | None
+
+
+@dataclass(frozen=True)
+class DeepCriticalPoint:
+    """Where a point lies in the landscape of a deep linear network (Theorem C).
+
+    Attributes:
+        kind: The verdict.
+        value: The objective at the point.
+        gap: value - minimum over all weights of these widths; exact, at critical points and anywhere else.
+        gap_margin: Rounding margin of the gap.
+        gradient_norm: Relative gradient norm, the largest of the layers', each relative to the product of the other
+            layers' norms and the data (THEORY 12b.3).
+        rank: r, the rank of P Sxx^½.
+        rank_bound: ρ, the smaller of the smallest hidden width and rank Σ.
+        rank_margin: Distance of the singular values of P Sxx^½ from the rank threshold, relative to it.
+        deficit: Σ_{i≤r} λ_i - tr(P Sxx Pᵀ): how much less the point explains than the best of its rank.
+        resolution: g^{1/(L-1)} with g the relative gradient: weights are resolved down to about this (THEORY 3.7).
+        pivots: At the best index set of a rank below ρ: every pair of layers.
+        escape: A direction of negative curvature, at strict saddles.
+        drop: λ_{r+1}, at non-strict saddles: by how much the value falls along a curve of order L (THEORY 3.5).
+        reason: The verdict in words.
+        tol: Relative gradient norm below which the point counted as critical.
+    """
+
+    kind: Kind
+    value: float
+    gap: float
+    gap_margin: float
+    gradient_norm: float
+    rank: int
+    rank_bound: int
+    rank_margin: float
+    deficit: float
+    resolution: float
+    pivots: tuple[Pivot, ...]
+    escape: EscapeDirection | None
+    drop: float | None
+    reason: str
+    tol: float
+
+    def __str__(self) -> str:
+        """A block a person can read."""
+        rows: list[tuple[str, object]] = [
+            ("because", self.reason),
+            ("value", self.value),
+            ("gap to the global minimum", f"{self.gap:.6g} (rounding margin {self.gap_margin:.1g})"),
+            ("relative gradient norm", f"{self.gradient_norm:.3g} (critical below {self.tol:.1g})"),
+            ("rank", f"{self.rank} of at most {self.rank_bound} (margin {self.rank_margin:.2g})"),
+        ]
+        for pivot in self.pivots:
+            word = {True: "loose", False: "tight", None: "too close to call"}[pivot.loose]
+            rows.append((f"pivot W{pivot.upper + 1}, W{pivot.lower + 1}", f"{word} (rank {pivot.rank})"))
+        if self.escape is not None:
+            escape = self.escape
+            rows.append(("escape", f"curvature {escape.scaled_curvature:.6g} ({escape.source})"))
+        if self.drop is not None:
+            rows.append(("way down", f"a curve along which the value falls by {self.drop:.6g} (THEORY 3.5)"))
         return _block(str(self.kind), rows)
 
 
