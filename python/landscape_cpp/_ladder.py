@@ -45,6 +45,34 @@ def ladder(spectrum: SpectralData, n0: int, n1: int, n2: int) -> Iterator[Critic
             yield CriticalValue(chosen, value, gap, kind, index, n1 * (n0 + n2) - index - positive)
 
 
+def deep_ladder(spectrum: SpectralData, width: int, depth: int) -> Iterator[CriticalValue]:
+    """Critical values tr Syy - Σ_S λ over |S| ≤ min(width, rank Σ) of a deep network (Theorem C, part 1).
+
+    The kind is that of the point whose residual weights are zero: a strict saddle where S is not the best of its size,
+    else (three layers or more) a non-strict one.
+
+    Args:
+        spectrum: Whitened spectral data.
+        width: The smallest hidden width.
+        depth: Number L of layers.
+    """
+    lam = spectrum.eigenvalues[: spectrum.rank]
+    best_explained = float(lam[:width].sum())
+    unreachable = float(spectrum.eigenvalues[spectrum.rank :].sum())
+    for explained, chosen in subsets_descending(lam, min(width, spectrum.rank)):
+        gap = max(0.0, best_explained - explained)
+        deficit = float(lam[: len(chosen)].sum()) - explained
+        tie = spectrum.tie * max(len(chosen), 1)
+        if gap <= tie:
+            kind = Kind.UNDETERMINED if spectrum.unresolved else Kind.GLOBAL_MINIMUM
+        elif deficit > tie or depth == 2:
+            kind = Kind.STRICT_SADDLE
+        else:
+            kind = Kind.NON_STRICT_SADDLE
+        value = spectrum.minimum_risk + float(lam.sum() - explained) + unreachable
+        yield CriticalValue(chosen, value, gap, kind, None, None)
+
+
 def subsets_descending(lam: FloatArray, largest: int) -> Iterator[tuple[float, tuple[int, ...]]]:
     """Index sets of size at most ``largest`` in descending order of Σ λ (λ positive, descending).
 

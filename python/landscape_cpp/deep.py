@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,23 @@ import numpy as np
 from . import _validation as check
 from ._certificates import closed_form_certificate
 from ._critical import normal_form
+from ._deep_points import attach, critical_layers, level_sizes, random_strands, rest_of
 from ._dispatch import core
+from ._hypotheses import deep_hypotheses
+from ._ladder import deep_ladder
 from ._polynomials import lowest_point
 from ._theorem_c import classify_deep, escape_end
 from ._validation import FloatArray, Layers
 from .curvature import HessianOperator
-from .results import Certificate, DeepCriticalPoint, EscapeDirection, Kind
+from .results import (
+    Certificate,
+    CriticalValue,
+    CriticalValues,
+    DeepCriticalPoint,
+    EscapeDirection,
+    Hypothesis,
+    Kind,
+)
 from .risk import Covariances, SpectralData
 
 __all__ = ["DeepLinear"]
@@ -314,6 +325,125 @@ class DeepLinear:
             layer[:rank, :rank] = np.diag(root)
         layers[-1][:, :rank] = left @ (rotation * root)
         return tuple(layers)
+
+    def _indices(self, indices: Any) -> list[int]:
+        try:
+            chosen = [check.as_int("indices", i, minimum=0) for i in indices]
+        except TypeError:
+            raise TypeError(f"indices must be a sequence of integers, got {indices!r}") from None
+        rank = self._cov.spectrum().rank
+        if len(set(chosen)) != len(chosen):
+            raise ValueError(f"indices must be distinct, got {chosen}")
+        if chosen and max(chosen) >= rank:
+            raise ValueError(f"indices must be below rank(Σ) = {rank}, got {max(chosen)}")
+        if len(chosen) > min(self._hidden):
+            raise ValueError(
+                f"indices must be at most the smallest width {min(self._hidden)}, got {len(chosen)} of them"
+            )
+        return chosen
+
+    def critical_point(self, indices: Sequence[int], strands: Sequence[tuple[int, int]] = ()) -> Layers:
+        """The critical point that uses the eigenvectors ``indices`` of Σ, with residual weights of a given pattern.
+
+        Without strands all weights beyond the signal are zero: with fewer than ρ of the leading eigenvectors and three
+        layers or more that is a non-strict saddle. A strand (s, e) is a chain of unit weights from level s to level e
+        (level 0 are the inputs, level L the outputs) through hidden units that the signal does not use. Strands decide
+        between strict and non-strict saddles: a strand (1, L - 1), say, makes the pivot of WL and W1 loose. With all
+        strands that keep a point critical, up to invertible matrices between the layers, these are all critical points
+        there are.
+
+        Args:
+            indices: Distinct 0-based indices below rank Σ, at most as many as the smallest hidden width.
+            strands: Pairs of levels 0 <= s < e <= L.
+
+        Returns:
+            (W1, ..., WL).
+
+        Raises:
+            ValueError: For repeated, negative, too many or too large indices; for strands out of range, on levels that
+                have no unit left, or that would make the point not critical.
+            TypeError: For indices or levels that are not integers.
+
+        References:
+            Theorem C, part 1 (THEORY 3.3); the module ``landscape_cpp._deep_points`` has the argument.
+        """
+        chosen = self._indices(indices)
+        pairs = []
+        strand: Any
+        for strand in strands:
+            if not isinstance(strand, (tuple, list)) or len(strand) != 2:
+                raise TypeError(f"strands must be pairs of levels (s, e), got {strand!r}")
+            first = check.as_int("strands", strand[0], minimum=0, maximum=self.depth - 1)
+            pairs.append((first, check.as_int("strands", strand[1], minimum=first + 1, maximum=self.depth)))
+        spectrum = self._cov.spectrum()
+        rest = rest_of(spectrum, chosen)
+        sizes = level_sizes(spectrum, self._hidden, self.n_outputs, len(chosen))
+        return critical_layers(spectrum, rest, self._hidden, attach(pairs, sizes, len(rest.sigma)), None)
+
+    def random_critical_point(
+        self,
+        rank: int | None = None,
+        *,
+        indices: Sequence[int] | None = None,
+        extra: bool = True,
+        seed: int | np.random.Generator | None = None,
+    ) -> Layers:
+        """A random critical point of any kind, for tests and experiments.
+
+        A random index set, random strands, random invertible matrices between the layers; under singular Sxx a random
+        component of W1 in its kernel.
+
+        Args:
+            rank: Number of eigenvectors in use; None draws it.
+            indices: The index set itself, 0-based; None draws it.
+            extra: Add random strands; otherwise the residual weights are zero.
+            seed: None, an int or a Generator.
+
+        Returns:
+            (W1, ..., WL).
+
+        Raises:
+            ValueError: If the rank exceeds ρ, or contradicts ``indices``.
+        """
+        rng = check.as_generator("seed", seed)
+        extra = check.as_bool("extra", extra)
+        spectrum = self._cov.spectrum()
+        if indices is not None:
+            chosen = self._indices(indices)
+            if rank is not None and check.as_int("rank", rank) != len(chosen):
+                raise ValueError(f"rank must be len(indices) = {len(chosen)}, got {rank}")
+        else:
+            most = self.rank_bound
+            r = int(rng.integers(0, most + 1)) if rank is None else check.as_int("rank", rank, minimum=0, maximum=most)
+            top = list(range(r))  # half of the draws: others are strict saddles whatever the strands
+            chosen = top if rng.random() < 0.5 else sorted(int(i) for i in rng.permutation(spectrum.rank)[:r])
+        rest = rest_of(spectrum, chosen)
+        sizes = level_sizes(spectrum, self._hidden, self.n_outputs, len(chosen))
+        attempts = int(rng.integers(0, 4 * self.depth)) if extra else 0
+        strands = random_strands(sizes, len(rest.sigma), rng, attempts)
+        return critical_layers(spectrum, rest, self._hidden, strands, rng)
+
+    def iter_critical_values(self) -> Iterator[CriticalValue]:
+        """All critical values in ascending order, one index set at a time, found lazily (Theorem C, part 1).
+
+        The kind is that of ``critical_point(indices)``, all residual weights zero: with strands a non-strict saddle may
+        become strict.
+        """
+        return deep_ladder(self._cov.spectrum(), min(self._hidden), self.depth)
+
+    def critical_values(self, max_count: int = 20) -> CriticalValues:
+        """The bottom of the ladder of critical values, ascending; ``print`` it for a table.
+
+        Args:
+            max_count: How many rungs at most; no more than these are enumerated.
+        """
+        count = check.as_int("max_count", max_count, minimum=0)
+        return CriticalValues(itertools.islice(self.iter_critical_values(), count))
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """The theorems on this landscape: which hypotheses hold for these data and widths, with the numbers."""
+        return deep_hypotheses(self._cov.spectrum(), self.widths)
 
     def gap(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """value(p) - minimum over all weights of these widths, exact at any point, critical or not (THEORY 3.4).
