@@ -219,13 +219,16 @@ def test_width_is_that_of_the_weights(run, pair):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({}, "w.npz must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1); it holds nothing"),
+        (
+            {},
+            "w.npz must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0), W2 (n2, n1), ..., one for each layer; it holds nothing",
+        ),
         ({"U": np.ones((3, 2))}, "it holds U"),
         ({"U": np.ones((3, 2)), "W1": np.ones((3, 2))}, "it holds U, W1"),
         ({"U": np.ones((2, 3)), "V": np.ones((5, 2))}, "w.npz: U must be (n2, n1) = (3, n1), got (2, 3)"),
         ({"U": np.ones((3, 2)), "V": np.ones((2, 5))}, "w.npz: V must be (n0, n1) = (5, 2), got (2, 5)"),
-        ({"W2": np.ones((3, 2)), "W1": np.ones((5, 2))}, "w.npz: W1 must be (n1, n0) = (2, 5), got (5, 2)"),
-        ({"W2": np.ones((2, 3)), "W1": np.ones((2, 5))}, "w.npz: W2 must be (n2, n1) = (3, n1), got (2, 3)"),
+        ({"W2": np.ones((3, 2)), "W1": np.ones((5, 2))}, "w.npz: W1 must be (n1, n0) = (n1, 5), got (5, 2)"),
+        ({"W2": np.ones((2, 3)), "W1": np.ones((2, 5))}, "w.npz: W2 must be (n2, n1) = (3, 2), got (2, 3)"),
         ({"U": np.ones(3), "V": np.ones(5)}, "w.npz: U must be (n2, n1) = (3, n1), got (3,)"),
         ({"U": np.ones((3, 0)), "V": np.ones((5, 0))}, "w.npz: U must be (n2, n1) = (3, n1), got (3, 0)"),
         ({"U": np.full((3, 2), np.nan), "V": np.ones((5, 2))}, "w.npz: U contains NaN or infinity"),
@@ -441,9 +444,12 @@ def test_without_scikit_learn(run, monkeypatch):
         (["analyse"], "invalid choice: 'analyse'"),
         (["analyze"], "the following arguments are required: DATA"),
         (["analyze", "digits"], "give the width of the hidden layer with --hidden K, or weights with --weights FILE"),
-        (["analyze", "digits", "--hidden", "0"], "argument --hidden: expected an integer of at least 1, got '0'"),
-        (["analyze", "digits", "--hidden", "2.5"], "argument --hidden: expected an integer of at least 1, got '2.5'"),
-        (["analyze", "digits", "--hidden", "-3"], "argument --hidden: expected an integer of at least 1, got '-3'"),
+        (["analyze", "digits", "--hidden", "0"], "argument --hidden: expected widths such as 8 or 16,8,16, got '0'"),
+        (
+            ["analyze", "digits", "--hidden", "2.5"],
+            "argument --hidden: expected widths such as 8 or 16,8,16, got '2.5'",
+        ),
+        (["analyze", "digits", "--hidden", "-3"], "argument --hidden: expected widths such as 8 or 16,8,16, got '-3'"),
         (
             ["analyze", "digits", "--hidden", "8", "--threads", "0"],
             "argument --threads: expected an integer of at least",

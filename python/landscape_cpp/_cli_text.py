@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._format import LOSS, index_runs
+from ._format import LOSS, index_runs, kind_words
 from .results import Kind
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Kind):
-        return str(value).replace("_", " ")
+        return kind_words(value)
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
@@ -90,7 +91,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _data_text(report: Report) -> list[str]:
     data = report["data"]
-    n0, n1, n2 = data["n_inputs"], report["problem"]["n_hidden"], data["n_outputs"]
+    n0, hidden, n2 = data["n_inputs"], report["problem"]["hidden"], data["n_outputs"]
     sizes = f"{_plural(data['n_samples'], 'sample')}, {_plural(n0, 'input')}, {_plural(n2, 'output')}"
     condition = data["condition_inputs"]
     of_what = "their second moments" if data["form"] == "moments" else "the samples (factor form)"
@@ -103,8 +104,17 @@ def _data_text(report: Report) -> list[str]:
             ("centred: the network has an intercept" if data["center"] else "not centred: the network has no intercept")
             + f"; inputs of rank {data['rank_inputs']} of {n0}, condition of {of_what} {condition:.3g}",
         ),
-        *_entry("Problem", f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {LOSS}: |y - U V^T x|^2"),
+        *_entry("Problem", _problem((n0, *hidden, n2))),
     ]
+
+
+def _problem(widths: Sequence[int]) -> str:
+    if len(widths) == 3:
+        n0, n1, n2 = widths
+        return f"minimise over U ({n2}, {n1}) and V ({n0}, {n1}) the {LOSS}: |y - U V^T x|^2"
+    pairs = enumerate(itertools.pairwise(widths), 1)
+    layers = ", ".join(f"W{layer} ({after}, {before})" for layer, (before, after) in pairs)
+    return f"minimise over {layers} the {LOSS}: |y - W{len(widths) - 1} ... W1 x|^2"
 
 
 def _decimals(scale: float) -> int | None:
@@ -137,7 +147,8 @@ def _percent(part: float, whole: float) -> str:
 def _values_text(report: Report) -> list[str]:
     values, n_hidden = report["values"], report["problem"]["n_hidden"]
     zero, rank = values["at_zero"], values["sufficient_width"]
-    rows = [("at U = V = 0", zero)]
+    deep = len(report["problem"]["hidden"]) > 1
+    rows = [("at zero weights" if deep else "at U = V = 0", zero)]
     rows += [(f"minimum, width {width}", value) for width, value in values["by_width"].items()]
     if n_hidden > rank:
         rows.append((f"minimum, width {n_hidden}", values["minimum"]))
@@ -200,16 +211,15 @@ def _weights_text(report: Report) -> list[str]:
     certificate, escape, step = weights["certificate"], weights["escape"], weights["step"]
     share = _percent(weights["gap"], zero)
     gap = f"{_gap(weights['gap'], zero)} above the minimum of this width, {share} of the value at zero"
-    relative, absolute, tol = (_small(weights[key]) for key in ("gradient_norm", "gradient", "tol"))
+    relative, tol = (_small(weights[key]) for key in ("gradient_norm", "tol"))
     bound, proved = _fixed(certificate["lower_bound"], zero), _gap(certificate["gap"], zero)
     lines = [
         *_entry("Weights", f"{weights['name']}: {words(weights['kind'])}", weights["reason"]),
         *_entry(
             "  value", f"{_fixed(weights['value'], zero)}, {gap} (rounding margin {_small(weights['gap_margin'])})"
         ),
-        *_entry("  gradient", f"{relative} relative (critical up to {tol}), {absolute} absolute"),
-        *_entry("  rank", f"{weights['rank']} on the data, index set {index_runs(weights['indices'])}"),
-        *_entry("  curvature", f"Morse index {words(weights['morse_index'])}, nullity {words(weights['nullity'])}"),
+        *_entry("  gradient", f"{relative} relative (critical up to {tol})" + _absolute_gradient(weights)),
+        *(_pivots_text(weights) if "pivots" in weights else _inertia_text(weights)),
         *_entry(
             "  certificate", f"{certificate['verdict']}: no weights of this width go below {bound}; proved gap {proved}"
         ),
@@ -219,7 +229,31 @@ def _weights_text(report: Report) -> list[str]:
         text = f"{escape['kind']} direction ({escape['source']}): second derivative {plain}, better scaled {scaled}; "
         lines += _entry("  way down", f"{text}at best {quotient} per squared length")
     if step is not None:
-        how = "minus the gradient" if escape is None else "the better scaled direction"
+        how = "an exact line search along " + (
+            "minus the gradient" if escape is None else "the better scaled direction"
+        )
+        if weights["kind"] == Kind.NON_STRICT_SADDLE:
+            how = "the curve of THEORY 3.5, of the order of the number of layers,"
         reached = f"reaches {_fixed(step['value'], zero)}, lower by {_gap(step['decrease'], zero)}"
-        lines += _entry("  one step", f"an exact line search along {how} {reached}")
+        lines += _entry("  one step", f"{how} {reached}")
+    return lines
+
+
+def _absolute_gradient(weights: Report) -> str:
+    return f", {_small(weights['gradient'])} absolute" if "gradient" in weights else ""
+
+
+def _inertia_text(weights: Report) -> list[str]:
+    return [
+        *_entry("  rank", f"{weights['rank']} on the data, index set {index_runs(weights['indices'])}"),
+        *_entry("  curvature", f"Morse index {words(weights['morse_index'])}, nullity {words(weights['nullity'])}"),
+    ]
+
+
+def _pivots_text(weights: Report) -> list[str]:
+    lines = _entry("  rank", f"{weights['rank']} on the data, at most {weights['rank_bound']} for these widths")
+    if weights["pivots"]:
+        verdicts = {True: "loose", False: "tight", None: "too close to call"}
+        named = (f"W{row['upper'] + 1}, W{row['lower'] + 1}: {verdicts[row['loose']]}" for row in weights["pivots"])
+        lines += _entry("  pivots", "; ".join(named))
     return lines

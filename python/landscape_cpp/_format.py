@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["LOSS", "index_runs"]
+__all__ = ["LOSS", "index_runs", "kind_words"]
 
 LOSS = "mean over samples of the squared error summed over outputs"
 
@@ -20,3 +20,8 @@ def index_runs(indices: Sequence[int] | None) -> str:
         else:
             runs.append([i, i])
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
+
+
+def kind_words(kind: str) -> str:
+    """``strict saddle`` for ``strict_saddle``, ``non-strict saddle`` for ``non_strict_saddle``."""
+    return str(kind).replace("non_strict", "non-strict").replace("_", " ")

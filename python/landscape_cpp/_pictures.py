@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._datasets import DataError
-from ._format import index_runs
+from ._format import index_runs, kind_words
+from .deep import DeepLinear
 from .linear import ShallowLinear
-from .results import CriticalPoint
+from .results import CriticalPoint, DeepCriticalPoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,7 @@ def save(figure: Figure, path: Path, caption: str) -> Picture:
 
 
 def analysis_pictures(
-    net: ShallowLinear,
+    net: ShallowLinear | DeepLinear,
     folder: Path,
     weights: Mapping[str, Any],
     *,
@@ -129,12 +130,12 @@ def analysis_pictures(
     return pictures
 
 
-def _lowest_saddle(net: ShallowLinear) -> dict[str, Any]:
+def _lowest_saddle(net: ShallowLinear | DeepLinear) -> dict[str, Any]:
     """The critical point of the second rung, by name."""
     rungs = net.critical_values(max_count=2)
     if len(rungs) < 2:
         return {}
     point = net.critical_point(rungs[1].indices)
     found = net.classify(point)
-    assert isinstance(found, CriticalPoint)
-    return {f"{str(found.kind).replace('_', ' ')} {{{index_runs(rungs[1].indices)}}}": point}
+    assert isinstance(found, (CriticalPoint, DeepCriticalPoint))
+    return {f"{kind_words(found.kind)} {{{index_runs(rungs[1].indices)}}}": point}

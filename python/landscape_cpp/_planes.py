@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from ._critical import normal_form
-from ._format import index_runs
-from ._validation import FloatArray, Point
+from ._format import index_runs, kind_words
+from ._validation import FloatArray, Layers, Point
 
 __all__ = ["plane_through", "saddle_plane_points"]
 
 
-def saddle_plane_points(land: Any) -> tuple[dict[str, Point], tuple[float, float]]:
-    """The global minimum and two saddles of a :class:`ShallowLinear`, and the range of s and t worth seeing.
+def saddle_plane_points(land: Any) -> tuple[dict[str, Layers], tuple[float, float]]:
+    """The global minimum and two saddles of a linear network, and the range of s and t worth seeing.
 
     The points come in the order origin, s = 1, t = 1. Where the data correlate in one direction only, there is one
     saddle: two minima of one orbit are shown with it.
@@ -33,6 +33,8 @@ def saddle_plane_points(land: Any) -> tuple[dict[str, Point], tuple[float, float
     """
     if not hasattr(land, "critical_point") or not hasattr(land, "cov"):
         raise TypeError(f"points must be given for a {type(land).__name__}")
+    if hasattr(land, "hidden"):
+        return _deep_plane_points(land)
     spectrum = land.cov.spectrum()
     rank, n1, lam = spectrum.rank, land.n_hidden, spectrum.eigenvalues
     used = min(n1, rank)
@@ -65,6 +67,36 @@ def saddle_plane_points(land: Any) -> tuple[dict[str, Point], tuple[float, float
     }, (-1.6, 1.6)
 
 
+def _deep_plane_points(land: Any) -> tuple[dict[str, Layers], tuple[float, float]]:
+    """The saddle that misses the weakest direction of the minimum, the minimum, and the one with the next in its place.
+
+    Where no other direction is left, the third is the saddle that misses two.
+    """
+    spectrum = land.cov.spectrum()
+    used = min(*land.hidden, spectrum.rank)
+    if used == 0:
+        raise ValueError("inputs and targets are uncorrelated: there is no saddle to show")
+    top = list(range(used))
+    lower = [
+        k for k in range(used, spectrum.rank) if spectrum.eigenvalues[used - 1] - spectrum.eigenvalues[k] > spectrum.tie
+    ]
+    sets = [top[:-1], top, [*top[:-1], lower[0]] if lower else top[:-2]]
+    if used == 1 and not lower:  # nothing else: the minimum with layers of other sizes
+        point = land.critical_point(top)
+        other = (2.0 * point[0], *point[1:-1], 0.5 * point[-1])
+        return {
+            "saddle at zero": land.critical_point([]),
+            "global minimum {0}": point,
+            "global minimum, unbalanced": other,
+        }, (-1.6, 1.6)
+    points = {}
+    for indices in sets:
+        point = land.critical_point(indices)
+        kind = kind_words(land.classify(point).kind)
+        points[f"{kind} {_set(indices)}"] = point
+    return points, (-1.6, 1.6)
+
+
 def _set(indices: list[int]) -> str:
     return "{" + (index_runs(indices) if indices else "") + "}"
 
@@ -78,14 +110,14 @@ def _balanced(land: Any, indices: list[int]) -> Point:
     return u * root, v / root
 
 
-def plane_through(land: Any, corners: list[Point]) -> tuple[Point, Point]:
+def plane_through(land: Any, corners: list[Layers]) -> tuple[Layers, Layers]:
     """The directions B - A and C - A.
 
     Raises:
         ValueError: If the three points lie on a line.
     """
     a, b, c = corners
-    first, second = ((other[0] - a[0], other[1] - a[1]) for other in (b, c))
+    first, second = (tuple(q - p for p, q in zip(a, other, strict=True)) for other in (b, c))
     flat: FloatArray = np.stack([land.pack(first), land.pack(second)])
     lengths = np.linalg.norm(flat, axis=1)
     if not lengths.all() or abs(float(flat[0] @ flat[1])) >= (1.0 - 1e-12) * float(lengths.prod()):

@@ -19,7 +19,7 @@ import scipy.optimize
 
 from . import _datasets, _pictures
 from ._datasets import DataError
-from ._format import index_runs
+from ._format import index_runs, kind_words
 from ._io import build_info
 from ._pictures import Picture
 from ._validation import FloatArray, Point
@@ -197,8 +197,7 @@ def _the_ladder(folder: Path, net: ShallowLinear, plots: Any) -> Stop:
     rungs = net.critical_values(max_count=6)
     rows = [("value", "above the minimum", "index set", "kind", "directions down")]
     rows += [
-        (f"{r.value:.6f}", f"{r.gap:.6f}", index_runs(r.indices), str(r.kind).replace("_", " "), str(r.morse_index))
-        for r in rungs
+        (f"{r.value:.6f}", f"{r.gap:.6f}", index_runs(r.indices), kind_words(r.kind), str(r.morse_index)) for r in rungs
     ]
     text = f"""
     A gradient can vanish at a minimum and at a saddle. Here all places where it does are known: a critical point uses
@@ -246,7 +245,7 @@ def _the_descent(folder: Path, net: ShallowLinear, descent: Descent) -> Stop:
             (
                 str(number),
                 words,
-                f"{str(found.kind).replace('_', ' ')}, {certificate.verdict}",
+                f"{kind_words(found.kind)}, {certificate.verdict}",
                 index_runs(found.indices),
                 f"{found.value:.6f}",
                 f"{certificate.gap:.1e}",

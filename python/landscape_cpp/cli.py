@@ -25,11 +25,13 @@ from landscape_cpp._cli_text import analysis_text, stop_text, words
 from landscape_cpp._datasets import DataError
 from landscape_cpp._format import LOSS
 from landscape_cpp._page import page
+from landscape_cpp._weights import load_weights, widths_word
 
 __all__ = ["main"]
 
 Report = dict[str, Any]
-Point = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Point = tuple[npt.NDArray[Any], ...]
+Net = ls.ShallowLinear | ls.DeepLinear
 
 _SCHEMA_VERSION = 1
 _LARGEST_EXACT = 2**53  # JSON readers keep integers exactly up to here
@@ -45,6 +47,7 @@ COLUMNS are names from the header, positions counted from 0 (negative: from the 
 
 examples:
   landscape analyze digits --hidden 8                     ten classes from 8x8 pixels through 8 hidden units
+  landscape analyze digits --hidden 32,8,32               a deep network; its saddles may be of higher order
   landscape analyze digits --targets none --hidden 8      linear auto-encoder (add --center: PCA)
   landscape analyze wine.csv --targets quality --hidden 1 --center
   landscape analyze table.npy --targets 10:13 --hidden 2 --json report.json
@@ -53,8 +56,8 @@ examples:
 
 Pictures need matplotlib and Parquet needs pyarrow; pip install "landscape-cpp[cli]" brings both.
 
-trained.npz holds U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1) as torch.nn.Linear.weight
-stores them; with n0 inputs, n1 hidden units and n2 outputs:
+trained.npz holds U (n2, n1) and V (n0, n1), or W1 (n1, n0), W2 (n2, n1), ... as torch.nn.Linear.weight
+stores them, one for each layer; with n0 inputs and n1 units in the first hidden layer:
   np.savez("trained.npz", W1=model[0].weight.detach().numpy(), W2=model[1].weight.detach().numpy())
 """
 
@@ -97,6 +100,12 @@ def _positive_int(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
 
 
+def _widths(text: str) -> tuple[int, ...]:
+    with contextlib.suppress(ValueError):
+        return widths_word(text)
+    raise argparse.ArgumentTypeError(f"expected widths such as 8 or 16,8,16, got {text!r}")
+
+
 def _positive_float(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0.0 < (number := float(text)) < math.inf:
@@ -116,9 +125,9 @@ def _parser() -> argparse.ArgumentParser:
 
     analyze = commands.add_parser(
         "analyze",
-        help="the landscape of the one-hidden-layer linear network on a table of data",
-        description="The landscape of value(U, V) = mean of |y - U V^T x|^2 over the samples: its minimum, its saddles,"
-        "\nthe theorems that apply, and the verdict on your weights.",
+        help="the landscape of a linear network on a table of data",
+        description="The landscape of a linear network, value = mean of |y - U V^T x|^2 (or |y - WL ... W1 x|^2) over"
+        "\nthe samples: its minimum, its saddles, the theorems that apply, and the verdict on your weights.",
         epilog=_ANALYZE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,8 +141,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="the columns to predict from (default: the rest)",
     )
-    add("--hidden", metavar="K", type=_positive_int, help="width of the hidden layer (default: that of the weights)")
-    add("--weights", metavar="FILE", type=Path, help="an .npz of weights to judge: U and V, or W1 and W2")
+    add("--hidden", metavar="K[,K...]", type=_widths, help="widths of the hidden layers, such as 8 or 16,8,16 "
+        "(default: those of the weights)")  # fmt: skip
+    add("--weights", metavar="FILE", type=Path, help="an .npz of weights to judge: U and V, or W1, W2, ...")
     add("--center", action="store_true", help="subtract the means first: the network has an intercept")
     add("--max-count", metavar="N", type=_positive_int, default=12, help="critical values to list (default: 12)")
     add("--tol", metavar="T", type=_positive_float, default=1e-8, help="relative gradient of a critical point, and "
@@ -308,20 +318,27 @@ def _analyze(args: argparse.Namespace) -> None:
         _pictures.plotting()  # refused before any work where matplotlib is missing
         _pictures.make_folder(args.plots)
     if args.weights is not None:
-        point = _load_weights(args.weights, cov.n_inputs, cov.n_outputs)
-        found = point[0].shape[1]
+        point, found = load_weights(args.weights, cov.n_inputs, cov.n_outputs)
         if args.hidden not in (None, found):
-            raise DataError(f"--hidden {args.hidden} and {args.weights.name} disagree: its width is {found}")
+            given, held = (",".join(map(str, widths)) for widths in (args.hidden, found))
+            word = "width is" if len(found) == 1 else "widths are"
+            raise DataError(f"--hidden {given} and {args.weights.name} disagree: its {word} {held}")
         args.hidden = found
     with _blaming("--hidden"):
-        net = ls.ShallowLinear(cov, args.hidden)
+        net: Net = ls.ShallowLinear(cov, args.hidden[0]) if len(args.hidden) == 1 else ls.DeepLinear(cov, args.hidden)
     report = {
         "schema_version": _SCHEMA_VERSION,
         "version": ls.build_info()["version"],
         "data": _data_report(data, cov),
-        "problem": {"loss": LOSS, "n_hidden": net.n_hidden, "n_parameters": net.size, "tol": args.tol},
-        "values": _values_report(cov, net),
-        "critical_values": _ladder_report(cov, net, args.max_count),
+        "problem": {
+            "loss": LOSS,
+            "hidden": args.hidden,
+            "n_hidden": min(args.hidden),  # the narrowest layer bounds the rank
+            "n_parameters": net.size,
+            "tol": args.tol,
+        },
+        "values": _values_report(cov, net, min(args.hidden)),
+        "critical_values": _ladder_report(cov, net, min(args.hidden), args.max_count),
         "theorems": [_theorem_report(theorem) for theorem in net.hypotheses],
         "weights": None,
     }
@@ -352,9 +369,9 @@ def _data_report(data: _datasets.Data, cov: ls.Covariances) -> Report:
     }
 
 
-def _values_report(cov: ls.Covariances, net: ls.ShallowLinear) -> Report:
+def _values_report(cov: ls.Covariances, net: Net, narrowest: int) -> Report:
     spectral = cov.spectrum()
-    near = {net.n_hidden - 1, net.n_hidden, net.n_hidden + 1} & set(range(1, spectral.rank + 1))
+    near = {narrowest - 1, narrowest, narrowest + 1} & set(range(1, spectral.rank + 1))
     return {
         "at_zero": spectral.total,
         "minimum": net.minimum_value,
@@ -366,9 +383,9 @@ def _values_report(cov: ls.Covariances, net: ls.ShallowLinear) -> Report:
     }
 
 
-def _ladder_report(cov: ls.Covariances, net: ls.ShallowLinear, max_count: int) -> Report:
+def _ladder_report(cov: ls.Covariances, net: Net, narrowest: int, max_count: int) -> Report:
     rank = cov.spectrum().rank
-    total = sum(math.comb(rank, size) for size in range(min(net.n_hidden, rank) + 1))
+    total = sum(math.comb(rank, size) for size in range(min(narrowest, rank) + 1))
     rows = [
         {
             "position": position,
@@ -396,11 +413,13 @@ def _fields(result: Any, *skipped: str) -> Report:
     return {name: getattr(result, name) for name in names if name not in skipped}
 
 
-def _weights_report(name: str, net: ls.ShallowLinear, point: Point, args: argparse.Namespace) -> Report:
+def _weights_report(name: str, net: Net, point: Point, args: argparse.Namespace) -> Report:
     place = net.classify(point, tol=args.tol, n_threads=args.threads)
     certificate = net.certify(point, tol=args.tol)
-    assert isinstance(place, ls.CriticalPoint)  # a single point, not a batch
+    assert isinstance(place, (ls.CriticalPoint, ls.DeepCriticalPoint))  # a single point, not a batch
     report = {"name": name, **_fields(place, "escape", "hypotheses")}
+    if isinstance(place, ls.DeepCriticalPoint):
+        report["pivots"] = [_fields(pivot) for pivot in place.pivots]
     report["certificate"] = _fields(certificate, "witness")
     report["escape"] = None
     if place.escape is not None:
@@ -412,38 +431,12 @@ def _weights_report(name: str, net: ls.ShallowLinear, point: Point, args: argpar
     return report
 
 
-def _plots_report(net: ls.ShallowLinear, point: Point | None, args: argparse.Namespace) -> list[Report]:
+def _plots_report(net: Net, point: Point | None, args: argparse.Namespace) -> list[Report]:
     weights = {} if point is None else {args.weights.name: point}
     notes: list[str] = []
     pictures = _pictures.analysis_pictures(net, args.plots, weights, max_count=args.max_count, show=notes.append)
     rows: list[Report] = [{"file": str(picture.path), "shows": picture.caption} for picture in pictures]
     return rows + [{"file": None, "shows": note} for note in notes]
-
-
-def _load_weights(path: Path, n_inputs: int, n_outputs: int) -> Point:
-    """The point (U, V) of an archive of U and V, or of W1 = V^T and W2 = U."""
-    arrays = _datasets.load_arrays(path)
-    wanted = {frozenset("UV"): ("U", "V"), frozenset(("W1", "W2")): ("W2", "W1")}.get(frozenset(arrays))
-    if wanted is None:
-        found = ", ".join(arrays) or "nothing"
-        raise DataError(
-            f"{path.name} must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0) and W2 (n2, n1); it holds {found}"
-        )
-    outer, inner = (arrays[name] for name in wanted)
-    transposed = wanted == ("W2", "W1")
-    for name, array in zip(wanted, (outer, inner), strict=True):
-        if array.dtype.kind not in "buif":
-            raise DataError(f"{path.name}: {name} must be real numbers, got dtype {array.dtype}")
-        if not np.isfinite(array).all():
-            raise DataError(f"{path.name}: {name} contains NaN or infinity")
-    width = outer.shape[1] if outer.ndim == 2 else None
-    if outer.shape != (n_outputs, width) or width == 0:
-        raise DataError(f"{path.name}: {wanted[0]} must be (n2, n1) = ({n_outputs}, n1), got {outer.shape}")
-    expected = (width, n_inputs) if transposed else (n_inputs, width)
-    if inner.shape != expected:
-        letters = "(n1, n0)" if transposed else "(n0, n1)"
-        raise DataError(f"{path.name}: {wanted[1]} must be {letters} = {expected}, got {inner.shape}")
-    return outer, inner.T if transposed else inner
 
 
 if __name__ == "__main__":

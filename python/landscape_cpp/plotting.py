@@ -29,8 +29,8 @@ from . import _validation as check
 from . import curvature
 from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
-from ._validation import FloatArray, Point
-from .results import CriticalPoint, CriticalValue, Kind
+from ._validation import FloatArray, Layers
+from .results import CriticalValue, Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,8 @@ def plot_ladder(
     """The lowest critical values in ascending order: one rung each, coloured by its Morse index.
 
     The number of directions that lead down from a rung is its Morse index, so the colours say how hard a saddle is to
-    get stuck at; the tick labels are the index sets (the eigenvectors of Σ in use, 0 has the largest eigenvalue).
+    get stuck at (where it is not known, as for deep networks, they show the rank of the product). The tick labels are
+    the index sets: the eigenvectors of Σ in use, 0 has the largest eigenvalue.
 
     Args:
         land: A landscape with ``iter_critical_values``, such as :class:`ShallowLinear`.
@@ -131,15 +132,16 @@ def plot_ladder(
     rungs: list[CriticalValue] = list(itertools.islice(land.iter_critical_values(), count))
     figure, ax = _axes(ax, 7.4, 4.4)
 
-    index = np.array([np.nan if rung.morse_index is None else rung.morse_index for rung in rungs])
-    known = index[np.isfinite(index)]
-    scale = Normalize(0, max(1.0, known.max() if len(known) else 1.0))
+    counted = any(rung.morse_index is not None for rung in rungs)
+    colour_label = "Morse index (directions down)" if counted else "rank of the product"
+    index = np.array([(rung.morse_index if counted else rung.rank) or 0 for rung in rungs])
+    scale = Normalize(0, max(1, int(index.max())))
     heights = np.array([rung.value for rung in rungs])
-    colours = mpl.colormaps[_COLOURS](scale(np.nan_to_num(index)))
+    colours = mpl.colormaps[_COLOURS](scale(index))
     where = np.arange(len(rungs))
     ax.vlines(where, heights[0], heights, color=GREY, linewidth=0.8, alpha=0.6)
     ax.hlines(heights, where - 0.42, where + 0.42, color=colours, linewidth=5.0)
-    for kind in (Kind.GLOBAL_MINIMUM, Kind.STRICT_SADDLE, Kind.UNDETERMINED):
+    for kind in (Kind.GLOBAL_MINIMUM, Kind.STRICT_SADDLE, Kind.NON_STRICT_SADDLE, Kind.UNDETERMINED):
         at = [i for i, rung in enumerate(rungs) if rung.kind == kind]
         if at:
             marker, label = _MARKERS[kind]
@@ -147,7 +149,7 @@ def plot_ladder(
     for (name, value), colour in zip(values.items(), (VERMILLION, PURPLE, ORANGE, GREEN), strict=False):
         ax.axhline(value, color=colour, linestyle="--", linewidth=1.4, label=name)
     mappable = mpl.cm.ScalarMappable(norm=scale, cmap=_COLOURS)
-    figure.colorbar(mappable, ax=ax, label="Morse index (directions down)", ticks=MaxNLocator(integer=True))
+    figure.colorbar(mappable, ax=ax, label=colour_label, ticks=MaxNLocator(integer=True))
     few = len(rungs) <= 30
     ax.set_xticks(where if few else where[:: len(rungs) // 12])
     labels = [index_runs(rung.indices) for rung in rungs]
@@ -203,7 +205,7 @@ def plot_slice(
             landscape has no saddle at all.
 
     References:
-        THEORY 2.3 (the witnesses); the value on a plane is a polynomial of degree 4.
+        THEORY 2.3 (the witnesses); the value on a plane is a polynomial of degree 4 (2L for L layers).
     """
     if not hasattr(land, "_slice_coefficients"):
         raise TypeError(f"land must be a landscape such as ShallowLinear, got {type(land).__name__}")
@@ -235,7 +237,6 @@ def plot_slice(
 
     for (name, corner), position, height in zip(named.items(), positions, heights, strict=True):
         found = land.classify(corner)
-        assert isinstance(found, CriticalPoint)
         marker, kind = _MARKERS[found.kind]
         title = f"{name}: {height:.4g}" if kind in name else f"{name} ({kind}): {height:.4g}"
         size = 260 if marker == "*" else 150
@@ -273,8 +274,8 @@ def _arrow(ax: Axes, start: FloatArray, step: FloatArray) -> None:
 
 
 def _escape_arrow(
-    found: CriticalPoint,
-    plane: tuple[Point, Point],
+    found: Any,
+    plane: tuple[Layers, Layers],
     coefficients: FloatArray,
     position: FloatArray,
     lowest: FloatArray,
