@@ -221,7 +221,7 @@ def test_width_is_that_of_the_weights(run, pair):
     [
         (
             {},
-            "w.npz must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0), W2 (n2, n1), ..., one for each layer; it holds nothing",
+            "w.npz must hold U (n2, n1) and V (n0, n1), or W1 (n1, n0), W2 (n2, n1), ..., one for each layer; it holds",
         ),
         ({"U": np.ones((3, 2))}, "it holds U"),
         ({"U": np.ones((3, 2)), "W1": np.ones((3, 2))}, "it holds U, W1"),
