@@ -365,7 +365,7 @@ def test_the_picture_is_the_path(three, weakest):
     assert [text.split(" ")[0].rstrip(":") for text in texts] == ["swap", "flat", "descent", "ends", "global"]
     assert ax.get_xlabel()
     assert "mean squared error" in ax.get_ylabel()
-    figure.canvas.draw()
+    figure.draw_without_rendering()  # a Figure of its own has no canvas that draws
     legend, data = ax.get_legend().get_window_extent(), ax.get_tightbbox()
     assert legend.y1 <= ax.get_window_extent().y0
     assert legend.y1 <= ax.xaxis.label.get_window_extent().y0

@@ -33,7 +33,7 @@ def labels(ax):
 
 
 def assert_legend_is_beside_the_data(figure, ax):
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     legend, data = ax.get_legend().get_window_extent(), ax.get_window_extent()
     assert legend.y1 <= data.y0 or legend.y0 >= data.y1
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._io import build_info, load
+from ._paths import Path, PathCheck, Segment
 from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
 from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
@@ -74,7 +75,10 @@ __all__ = [
     "EscapeDirection",
     "Hypothesis",
     "Kind",
+    "Path",
+    "PathCheck",
     "Pivot",
+    "Segment",
     "ShallowLinear",
     "Slice",
     "SpectralData",

@@ -22,6 +22,7 @@ from ._deep_points import attach, critical_layers, level_sizes, random_strands, 
 from ._dispatch import core
 from ._hypotheses import deep_hypotheses
 from ._ladder import deep_ladder
+from ._paths import Path, descent_path
 from ._polynomials import lowest_point
 from ._theorem_c import classify_deep, escape_end
 from ._validation import FloatArray, Layers
@@ -617,6 +618,38 @@ class DeepLinear:
             if step != 0.0 and self.gap(moved) < found.gap:
                 return moved
         return here
+
+    def descent_path(self, p: Any, *, tol: float = 1e-8, max_segments: int | None = None) -> Path:
+        """An explicit path from a critical point to a global minimum on which the value never increases.
+
+        Swaps of used eigenvectors of Σ for better missed ones until the index set is the best of its size; a flat
+        segment on which the product does not change; then one descent of order L for each missing eigenvector, along
+        which the value falls by λ (2 t^L - t^{2L}). Every value is known in closed form, no line search is made;
+        ``path.verify(net)`` evaluates the landscape along the way and compares.
+
+        Args:
+            p: A single critical point, of whatever kind.
+            tol: As in :meth:`classify`: relative gradient norm below which a point counts as critical.
+            max_segments: Stop after so many segments; None goes all the way, in at most 2 ρ + 1.
+
+        Returns:
+            A :class:`Path`; without segments from a global minimum.
+
+        Raises:
+            ValueError: If the point is not critical or too close to call, a batch, or of wrong shape.
+
+        Example:
+            >>> import numpy as np
+            >>> cov = Covariances(xx=np.eye(2), xy=np.diag([3.0, 1.0]), yy=np.diag([9.0, 1.0]))
+            >>> net = DeepLinear(cov, hidden=(2, 1))
+            >>> path = net.descent_path(tuple(np.zeros(shape) for shape in net.shapes))
+            >>> path.kinds, round(path.start_value, 12), round(path.end_value, 12), path.verify(net).ok
+            (('flat', 'descent'), 10.0, 1.0, True)
+
+        References:
+            THEORY 3.5 and its corollary.
+        """
+        return descent_path(self, p, tol=tol, max_segments=max_segments)
 
     # ------------------------------------------------------------------------------------------------ balancedness
 

@@ -366,11 +366,11 @@ class CriticalValues(tuple[CriticalValue, ...]):
 
     def __str__(self) -> str:
         """The table."""
-        header = f"{'value':>14}  {'gap':>12}  {'rank':>4}  {'Morse index':>11}  {'nullity':>7}  {'kind':<15} index set"
+        header = f"{'value':>14}  {'gap':>12}  {'rank':>4}  {'Morse index':>11}  {'nullity':>7}  {'kind':<17} index set"
         lines = [
             f"{rung.value:>14.8g}  {rung.gap:>12.6g}  {rung.rank:>4}  {_or_dash(rung.morse_index):>11}  "
             f"{_or_dash(rung.nullity):>7}  "
-            f"{rung.kind!s:<15} {_format(rung.indices)}"
+            f"{rung.kind!s:<17} {_format(rung.indices)}"
             for rung in self
         ]
         return "\n".join([header, *lines])
