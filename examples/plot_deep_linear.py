@@ -80,6 +80,7 @@ ax.plot(
     label="strict: along the escape direction",
 )
 ax.axhline(0.0, color="#6E6E6E", linewidth=0.8)
+ax.set_ylim(-0.011, 0.005)
 ax.set_xlabel("step along the direction (1: the whole of it)")
 ax.set_ylabel("value minus that of the saddles\n(mean squared error, unit variance)")
 fig.legend(loc="outside lower center", frameon=False)

@@ -100,7 +100,7 @@ def test_wrong_strands(ls, strands, error, message):
         ([0, 0], ValueError, "distinct"),
         ([2], ValueError, r"below rank\(Σ\) = 2, got 2"),
         ([-1], ValueError, "at least 0"),
-        ([0, 1], ValueError, "at most the smallest width 1, got 2"),
+        ([0, 1], ValueError, "at most the smallest width = 1, got 2"),
         (1, TypeError, "sequence of integers"),
         ([0.5], TypeError, "sequence of integers"),
     ],

@@ -22,15 +22,14 @@ from ._deep_points import attach, critical_layers, level_sizes, random_strands, 
 from ._dispatch import core
 from ._hypotheses import deep_hypotheses
 from ._ladder import deep_ladder
+from ._linear_network import LinearNetwork
 from ._paths import Path, descent_path
-from ._polynomials import lowest_point
 from ._theorem_c import classify_deep, escape_end
 from ._validation import FloatArray, Layers
 from .curvature import HessianOperator
 from .results import (
     Certificate,
     CriticalValue,
-    CriticalValues,
     DeepCriticalPoint,
     EscapeDirection,
     Hypothesis,
@@ -43,7 +42,7 @@ __all__ = ["DeepLinear"]
 _LARGEST = 1e70  # products of larger weights overflow in the polynomials along lines
 
 
-class DeepLinear:
+class DeepLinear(LinearNetwork[Layers]):
     """The landscape of a deep linear network on given second moments.
 
     Args:
@@ -70,21 +69,13 @@ class DeepLinear:
 
     def __init__(self, cov: Covariances, hidden: Sequence[int]) -> None:
         """Take a snapshot of the moments."""
-        if not isinstance(cov, Covariances):
-            raise TypeError(f"cov must be a Covariances, got {type(cov).__name__}")
+        self._take(cov)
         if isinstance(hidden, (str, bytes)) or not isinstance(hidden, (Sequence, np.ndarray)):
             raise TypeError(f"hidden must be a sequence of integers, got {hidden!r}")
         widths = tuple(check.as_int(f"hidden[{i}]", n, minimum=1, maximum=2**31 - 1) for i, n in enumerate(hidden))
         if not widths:
             raise ValueError("hidden must name at least one hidden layer; without any it is linear regression")
-        cov._positive_weight()
         self._hidden = widths
-        self._cov = cov._copy()
-
-    @property
-    def cov(self) -> Covariances:
-        """A copy of the second moments this landscape was built from."""
-        return self._cov._copy()
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -102,24 +93,9 @@ class DeepLinear:
         return len(self._hidden) + 1
 
     @property
-    def n_inputs(self) -> int:
-        """n_0."""
-        return self._cov.n_inputs
-
-    @property
-    def n_outputs(self) -> int:
-        """n_L."""
-        return self._cov.n_outputs
-
-    @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """Shapes of W1, ..., WL: (n_l, n_{l-1})."""
         return tuple((after, before) for before, after in itertools.pairwise(self.widths))
-
-    @property
-    def size(self) -> int:
-        """Number of parameters, Σ n_l n_{l-1}."""
-        return sum(rows * cols for rows, cols in self.shapes)
 
     def __repr__(self) -> str:
         """Widths."""
@@ -135,40 +111,6 @@ class DeepLinear:
         if not reach < _LARGEST:
             raise ValueError(f"{name} is too large: the product of its layers, on these inputs, reaches {reach:.1e}")
         return layers
-
-    def _single(self, p: Any, name: str = "p") -> Layers:
-        point = self._point(p, name)
-        if point[0].ndim != 2:
-            raise ValueError(f"{name} must be a single point, got a batch of {len(point[0])}")
-        return point
-
-    def _pair(self, p: Any, d: Any) -> tuple[Layers, Layers]:
-        point, direction = self._point(p), self._point(d, "d")
-        if point[0].ndim == direction[0].ndim == 3 and len(point[0]) != len(direction[0]):
-            raise ValueError(f"d must have the batch size of p, {len(point[0])}, got {len(direction[0])}")
-        return point, direction
-
-    def pack(self, p: Any) -> FloatArray:
-        """The flat vector (N,), or (B, N) for a batch: W1 in C order, then W2, and so on."""
-        layers = self._point(p)
-        return np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in layers], axis=-1)
-
-    def unpack(self, x: Any) -> Layers:
-        """The point of a flat vector (N,), or the batch of (B, N)."""
-        flat = check.as_real("x", x)
-        if flat.ndim not in (1, 2) or flat.shape[-1] != self.size:
-            raise ValueError(f"x must be (N,) or (B, N) with N = {self.size}, got {flat.shape}")
-        flat = check.as_contiguous(flat)
-        check.check_finite("x", flat)
-        return self._unpack(flat)
-
-    def _unpack(self, flat: FloatArray) -> Layers:
-        ends = np.cumsum([rows * cols for rows, cols in self.shapes])[:-1]
-        parts = np.split(flat, ends, axis=-1)
-        lead = flat.shape[:-1]
-        return tuple(
-            np.ascontiguousarray(part).reshape(*lead, *shape) for part, shape in zip(parts, self.shapes, strict=True)
-        )
 
     # ------------------------------------------------------------------------------------- value and derivatives
 
@@ -226,8 +168,7 @@ class DeepLinear:
             products: FloatArray = core.deep_hvp(compiled, list(point), list(direction), threads)
             return products
         # One point: what it determines is computed once, and several directions share the product with Sxx.
-        flat = np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in direction], axis=-1)
-        return core.DeepHessian(compiled, list(point), threads).apply(flat, threads)
+        return core.DeepHessian(compiled, list(point), threads).apply(self._flat(direction), threads)
 
     def curvature(self, p: Any, d: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """d²/dt² value(p + t d) at t = 0 (THEORY 3.1).
@@ -245,8 +186,7 @@ class DeepLinear:
         """
         point, direction = self._pair(p, d)
         products = self._products(point, direction, n_threads)
-        flat = np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in direction], axis=-1)
-        values = np.einsum("...i,...i->...", products, flat)
+        values = np.einsum("...i,...i->...", products, self._flat(direction))
         return values if values.ndim else float(values)
 
     def hessian(self, p: Any, *, n_threads: int | None = None) -> HessianOperator:
@@ -327,22 +267,6 @@ class DeepLinear:
         layers[-1][:, :rank] = left @ (rotation * root)
         return tuple(layers)
 
-    def _indices(self, indices: Any) -> list[int]:
-        try:
-            chosen = [check.as_int("indices", i, minimum=0) for i in indices]
-        except TypeError:
-            raise TypeError(f"indices must be a sequence of integers, got {indices!r}") from None
-        rank = self._cov.spectrum().rank
-        if len(set(chosen)) != len(chosen):
-            raise ValueError(f"indices must be distinct, got {chosen}")
-        if chosen and max(chosen) >= rank:
-            raise ValueError(f"indices must be below rank(Σ) = {rank}, got {max(chosen)}")
-        if len(chosen) > min(self._hidden):
-            raise ValueError(
-                f"indices must be at most the smallest width {min(self._hidden)}, got {len(chosen)} of them"
-            )
-        return chosen
-
     def critical_point(self, indices: Sequence[int], strands: Sequence[tuple[int, int]] = ()) -> Layers:
         """The critical point that uses the eigenvectors ``indices`` of Σ, with residual weights of a given pattern.
 
@@ -368,7 +292,7 @@ class DeepLinear:
         References:
             Theorem C, part 1 (THEORY 3.3); the module ``landscape_cpp._deep_points`` has the argument.
         """
-        chosen = self._indices(indices)
+        chosen = self._indices(indices, min(self._hidden), "the smallest width")
         pairs = []
         strand: Any
         for strand in strands:
@@ -410,7 +334,7 @@ class DeepLinear:
         extra = check.as_bool("extra", extra)
         spectrum = self._cov.spectrum()
         if indices is not None:
-            chosen = self._indices(indices)
+            chosen = self._indices(indices, min(self._hidden), "the smallest width")
             if rank is not None and check.as_int("rank", rank) != len(chosen):
                 raise ValueError(f"rank must be len(indices) = {len(chosen)}, got {rank}")
         else:
@@ -431,15 +355,6 @@ class DeepLinear:
         become strict.
         """
         return deep_ladder(self._cov.spectrum(), min(self._hidden), self.depth)
-
-    def critical_values(self, max_count: int = 20) -> CriticalValues:
-        """The bottom of the ladder of critical values, ascending; ``print`` it for a table.
-
-        Args:
-            max_count: How many rungs at most; no more than these are enumerated.
-        """
-        count = check.as_int("max_count", max_count, minimum=0)
-        return CriticalValues(itertools.islice(self.iter_critical_values(), count))
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -485,11 +400,7 @@ class DeepLinear:
             value at p + witness is ``minimum_value``. Its stationarity is the largest of |dR/dWh| relative to
             2 |F_h| |C_{h-1} Sxx^½| σ_1 (THEORY 12b.3).
         """
-        point = self._point(p)
-        tol = check.as_float("tol", tol, positive=True)
-        if point[0].ndim == 3:
-            return [self._certify(layers, tol, n_threads) for layers in zip(*point, strict=True)]
-        return self._certify(point, tol, n_threads)
+        return self._certify_all(p, tol, n_threads)
 
     def _certify(self, point: Layers, tol: float, n_threads: int | None) -> Certificate:
         spectrum = self._cov.spectrum(n_threads=n_threads)
@@ -608,16 +519,8 @@ class DeepLinear:
         candidates = [self.gradient(point, n_threads=n_threads)]
         if found.escape is not None:
             candidates = [found.escape.scaled_direction, found.escape.direction]
-        for direction in candidates:
-            # Only the line matters: a direction of the size of the point keeps the coefficients in range.
-            size = max(check.largest(layer) for layer in direction)
-            reach = max(1.0, *(check.largest(layer) for layer in point)) / size if size > 0.0 else 1.0
-            direction = tuple(reach * layer for layer in direction)
-            step = lowest_point(self._slice_coefficients(point, direction, None)[:, 0])
-            moved = tuple(layer + step * change for layer, change in zip(point, direction, strict=True))
-            if step != 0.0 and self.gap(moved) < found.gap:
-                return moved
-        return here
+        moved = self._line_search(point, candidates, found.gap, n_threads)
+        return here if moved is None else moved
 
     def descent_path(self, p: Any, *, tol: float = 1e-8, max_segments: int | None = None) -> Path:
         """An explicit path from a critical point to a global minimum on which the value never increases.

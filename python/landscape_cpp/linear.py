@@ -8,7 +8,6 @@ minimum or a strict saddle (Theorem B), so a point can be told apart completely:
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from ._critical import balanced_minimum, normal_form, random_normal_form
 from ._dispatch import core
 from ._hypotheses import shallow_hypotheses
 from ._ladder import ladder
-from ._polynomials import lowest_point
+from ._linear_network import LinearNetwork
 from ._validation import FloatArray, Layers, Point
 from .curvature import HessianOperator
 from .results import (
@@ -29,7 +28,6 @@ from .results import (
     CriticalPoint,
     CriticalPointBatch,
     CriticalValue,
-    CriticalValues,
     EscapeDirection,
     Hypothesis,
     Kind,
@@ -54,7 +52,7 @@ _SYMBOLS = ("(n2, n1)", "(n0, n1)")
 _LARGEST = 1e70  # the coefficients of a line through larger weights, fourth powers of them, overflow
 
 
-class ShallowLinear:
+class ShallowLinear(LinearNetwork[Point]):
     """The landscape of a linear network with one hidden layer, on given second moments.
 
     Args:
@@ -80,16 +78,8 @@ class ShallowLinear:
 
     def __init__(self, cov: Covariances, n_hidden: int) -> None:
         """Take a snapshot of the moments."""
-        if not isinstance(cov, Covariances):
-            raise TypeError(f"cov must be a Covariances, got {type(cov).__name__}")
+        self._take(cov)
         self._n1 = check.as_int("n_hidden", n_hidden, minimum=1, maximum=2**31 - 1)
-        cov._positive_weight()
-        self._cov = cov._copy()
-
-    @property
-    def cov(self) -> Covariances:
-        """A copy of the second moments this landscape was built from."""
-        return self._cov._copy()
 
     @property
     def n_hidden(self) -> int:
@@ -97,24 +87,9 @@ class ShallowLinear:
         return self._n1
 
     @property
-    def n_inputs(self) -> int:
-        """n0."""
-        return self._cov.n_inputs
-
-    @property
-    def n_outputs(self) -> int:
-        """n2."""
-        return self._cov.n_outputs
-
-    @property
     def shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Shapes of U and V: ((n2, n1), (n0, n1))."""
         return (self.n_outputs, self._n1), (self.n_inputs, self._n1)
-
-    @property
-    def size(self) -> int:
-        """Number of parameters, n1 (n0 + n2)."""
-        return self._n1 * (self.n_inputs + self.n_outputs)
 
     def __repr__(self) -> str:
         """Sizes."""
@@ -132,41 +107,6 @@ class ShallowLinear:
                 f"root mean square length {self._cov.input_scale:.1e}, make products overflow"
             )
         return u, v
-
-    def _single(self, p: Any, name: str = "p") -> Point:
-        point = self._point(p, name)
-        if point[0].ndim != 2:
-            raise ValueError(f"{name} must be a single point, got a batch of {len(point[0])}")
-        return point
-
-    def _pair(self, p: Any, d: Any) -> tuple[Point, Point]:
-        point, direction = self._point(p), self._point(d, "d")
-        if point[0].ndim == direction[0].ndim == 3 and len(point[0]) != len(direction[0]):
-            raise ValueError(f"d must have the batch size of p, {len(point[0])}, got {len(direction[0])}")
-        return point, direction
-
-    def pack(self, p: Any) -> FloatArray:
-        """The flat vector (N,), or (B, N) for a batch: U in C order, then V."""
-        u, v = self._point(p)
-        lead = u.shape[:-2]
-        return np.concatenate([u.reshape(*lead, -1), v.reshape(*lead, -1)], axis=-1)
-
-    def unpack(self, x: Any) -> Point:
-        """The point of a flat vector (N,), or the batch of (B, N)."""
-        flat = check.as_real("x", x)
-        if flat.ndim not in (1, 2) or flat.shape[-1] != self.size:
-            raise ValueError(f"x must be (N,) or (B, N) with N = {self.size}, got {flat.shape}")
-        flat = check.as_contiguous(flat)
-        check.check_finite("x", flat)
-        return self._unpack(flat)
-
-    def _unpack(self, flat: FloatArray) -> Point:
-        lead, first = flat.shape[:-1], self.n_outputs * self._n1
-        u, v = flat[..., :first], flat[..., first:]
-        return (
-            np.ascontiguousarray(u).reshape(*lead, *self.shapes[0]),
-            np.ascontiguousarray(v).reshape(*lead, *self.shapes[1]),
-        )
 
     # ------------------------------------------------------------------------------------- value and derivatives
 
@@ -287,20 +227,6 @@ class ShallowLinear:
             return self._mix(*normal_form(spectrum, self._n1, list(range(rank))), C)
         return balanced_minimum(spectrum, self._n1, rank)
 
-    def _indices(self, indices: Any) -> list[int]:
-        try:
-            chosen = [check.as_int("indices", i, minimum=0) for i in indices]
-        except TypeError:
-            raise TypeError(f"indices must be a sequence of integers, got {indices!r}") from None
-        spectrum = self._cov.spectrum()
-        if len(set(chosen)) != len(chosen):
-            raise ValueError(f"indices must be distinct, got {chosen}")
-        if len(chosen) > self._n1:
-            raise ValueError(f"indices must be at most n_hidden = {self._n1}, got {len(chosen)} of them")
-        if chosen and max(chosen) >= spectrum.rank:
-            raise ValueError(f"indices must be below rank(Σ) = {spectrum.rank}, got {max(chosen)}")
-        return chosen
-
     def critical_point(self, indices: Sequence[int], C: Any = None) -> Point:
         """The critical point that uses the eigenvectors ``indices`` of Σ: U = Q_J C, V = Sxx⁺ Sxy Q_J C^{-T}.
 
@@ -316,7 +242,7 @@ class ShallowLinear:
             ValueError: For repeated, negative, too many or too large indices, or a singular C.
             TypeError: For indices that are not integers.
         """
-        chosen = self._indices(indices)
+        chosen = self._indices(indices, self._n1, "n_hidden")
         left, right = normal_form(self._cov.spectrum(), self._n1, chosen)
         return (left, right) if C is None else self._mix(left, right, C)
 
@@ -350,7 +276,7 @@ class ShallowLinear:
         spectrum = self._cov.spectrum()
         most = min(self._n1, spectrum.rank)
         if indices is not None:
-            chosen = self._indices(indices)
+            chosen = self._indices(indices, self._n1, "n_hidden")
             if rank is not None and check.as_int("rank", rank) != len(chosen):
                 raise ValueError(f"rank must be len(indices) = {len(chosen)}, got {rank}")
         else:
@@ -365,15 +291,6 @@ class ShallowLinear:
         index set stands for a whole family of subspaces.
         """
         return ladder(self._cov.spectrum(), self.n_inputs, self._n1, self.n_outputs)
-
-    def critical_values(self, max_count: int = 20) -> CriticalValues:
-        """The bottom of the ladder of critical values, ascending; ``print`` it for a table.
-
-        Args:
-            max_count: How many rungs at most; no more than these are enumerated.
-        """
-        count = check.as_int("max_count", max_count, minimum=0)
-        return CriticalValues(itertools.islice(self.iter_critical_values(), count))
 
     # ------------------------------------------------------------------------------------------------ verdicts
 
@@ -511,16 +428,8 @@ class ShallowLinear:
         candidates = [self.gradient(point, n_threads=n_threads)]
         if found.escape is not None:
             candidates = [_two(found.escape.scaled_direction), _two(found.escape.direction)]
-        for direction in candidates:
-            # Only the ray matters: a direction of the size of the point keeps the quartic's coefficients in range.
-            size = max(check.largest(direction[0]), check.largest(direction[1]))
-            reach = max(1.0, check.largest(point[0]), check.largest(point[1])) / size if size > 0.0 else 1.0
-            direction = (reach * direction[0], reach * direction[1])
-            step = lowest_point(self._slice_coefficients(point, direction, None, n_threads)[:, 0])
-            moved = (point[0] + step * direction[0], point[1] + step * direction[1])
-            if step != 0.0 and self.gap(moved, n_threads=n_threads) < found.gap:
-                return moved
-        return here
+        moved = self._line_search(point, candidates, found.gap, n_threads)
+        return here if moved is None else moved
 
     def certify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Certificate | list[Certificate]:
         """How far the point is from the global minimum, proved in closed form; works at any point, critical or not.
@@ -537,11 +446,7 @@ class ShallowLinear:
         Returns:
             A :class:`Certificate`, or a list of them.
         """
-        point = self._point(p)
-        tol = check.as_float("tol", tol, positive=True)
-        if point[0].ndim == 3:
-            return [self._certify((u, v), tol, n_threads) for u, v in zip(*point, strict=True)]
-        return self._certify(point, tol, n_threads)
+        return self._certify_all(p, tol, n_threads)
 
     def _certify(self, point: Point, tol: float, n_threads: int | None) -> Certificate:
         spectrum = self._cov.spectrum(n_threads=n_threads)
