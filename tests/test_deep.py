@@ -227,6 +227,16 @@ def test_the_flow_keeps_balancedness(problem, rng):
     np.testing.assert_allclose(net.balancedness(p), norms, rtol=1e-12)
 
 
+def test_balancing_keeps_the_network(problem, rng):
+    net = problem[0]
+    p = random_point(net, rng)
+    q = net.balance(p)
+    cmp.assert_close(net.product(q), net.product(p), 1e-12)
+    assert net.value(q) == pytest.approx(net.value(p), rel=1e-11)
+    assert cmp.size(net.balancedness(q)) <= 1e-12 * max(1.0, *(cmp.size(block) ** 2 for block in q))
+    assert cmp.size(net.balancedness(net.balance(tuple(np.zeros(shape) for shape in net.shapes)))) == 0.0
+
+
 # --- the global minimum -----------------------------------------------------------------------------------------------
 
 

@@ -255,17 +255,38 @@ class DeepLinear(LinearNetwork[Layers]):
         # Singular values at the rounding level of ill-conditioned inputs count too, as in minimum_value.
         rank = min(*self._hidden, spectrum.rank + spectrum.unresolved)
         left, right = normal_form(spectrum, rank, list(range(rank))) if rank else (None, None)
-        layers = [np.zeros(shape) for shape in self.shapes]
         if left is None or right is None:
-            return tuple(layers)
+            return tuple(np.zeros(shape) for shape in self.shapes)
         basis, upper = np.linalg.qr(right)  # P* = left rightᵀ = left upperᵀ basisᵀ
         rotation, singular, rows = np.linalg.svd(upper.T)
+        return self._spread(left @ rotation, singular, basis @ rows.T)
+
+    def _spread(self, left: FloatArray, singular: FloatArray, right: FloatArray) -> Layers:
+        """The balanced factors of left diag(singular) rightᵀ: the root of the singular values in every layer."""
+        rank = len(singular)
         root = singular ** (1.0 / self.depth)
-        layers[0][:rank] = (basis @ (rows.T * root)).T
+        layers = [np.zeros(shape) for shape in self.shapes]
+        layers[0][:rank] = (right * root).T
         for layer in layers[1:-1]:
             layer[:rank, :rank] = np.diag(root)
-        layers[-1][:, :rank] = left @ (rotation * root)
+        layers[-1][:, :rank] = left * root
         return tuple(layers)
+
+    def balance(self, p: Any) -> Layers:
+        """The balanced weights of the same network: the same product, W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer.
+
+        The product is the same to rounding, and so is the value; weights that do not reach the outputs are dropped.
+
+        Args:
+            p: A single point.
+
+        Returns:
+            (W1, ..., WL).
+        """
+        rank = min(self._hidden)  # no product of these widths has more
+        left, singular, rows = np.linalg.svd(self.product(self._single(p)), full_matrices=False)
+        rank = min(rank, len(singular))
+        return self._spread(left[:, :rank], singular[:rank], rows[:rank].T)
 
     def critical_point(self, indices: Sequence[int], strands: Sequence[tuple[int, int]] = ()) -> Layers:
         """The critical point that uses the eigenvectors ``indices`` of Σ, with residual weights of a given pattern.
