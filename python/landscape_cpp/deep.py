@@ -24,7 +24,7 @@ from ._hypotheses import deep_hypotheses
 from ._ladder import deep_ladder
 from ._linear_network import LinearNetwork
 from ._paths import Path, descent_path
-from ._theorem_c import classify_deep, escape_end
+from ._theorem_c import Whitened, classify_deep, escape_end
 from ._validation import FloatArray, Layers
 from .curvature import HessianOperator
 from .results import (
@@ -273,7 +273,7 @@ class DeepLinear(LinearNetwork[Layers]):
         return tuple(layers)
 
     def balance(self, p: Any) -> Layers:
-        """The balanced weights of the same network: the same product, W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer.
+        """The balanced weights of the same network: W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer.
 
         The product is the same to rounding, and so is the value; weights that do not reach the outputs are dropped.
 
@@ -418,8 +418,7 @@ class DeepLinear(LinearNetwork[Layers]):
 
         Returns:
             A :class:`Certificate`, or a list of them. The witness of NOT_GLOBAL is the step to a global minimum: the
-            value at p + witness is ``minimum_value``. Its stationarity is the largest of |dR/dWh| relative to
-            2 |F_h| |C_{h-1} Sxx^½| σ_1 (THEORY 12b.3).
+            value at p + witness is ``minimum_value``. Its stationarity is ``classify(p).gradient_norm``.
         """
         return self._certify_all(p, tol, n_threads)
 
@@ -436,7 +435,7 @@ class DeepLinear(LinearNetwork[Layers]):
             value=float(self.value(point, n_threads=n_threads)),
             minimum=self.minimum_value,
             value_margin=self._value_margin(point, spectrum),
-            stationarity=self._stationarity(point, spectrum),
+            stationarity=Whitened(spectrum, point).relative_gradient(),
             tol=tol,
             witness=witness,
         )
@@ -450,23 +449,6 @@ class DeepLinear(LinearNetwork[Layers]):
         terms = (math.sqrt(spectrum.total) + reach) ** 2
         noise = spectrum.rounding * math.sqrt(spectrum.total) * (math.sqrt(spectrum.total) + reach)
         return 8.0 * 2.0**-53 * self.depth * math.sqrt(sum(self.widths)) * terms + 2.0 * noise
-
-    def _stationarity(self, point: Layers, spectrum: SpectralData) -> float:
-        """max_h |F_hᵀ E C_{h-1}ᵀ| / (|F_h| |C_{h-1}| σ_1) in whitened coordinates, E = P B - M (THEORY 12b.3)."""
-        before = [np.eye(spectrum.rank_x)]
-        before.append(point[0] @ spectrum.colouring)
-        for layer in point[1:]:
-            before.append(layer @ before[-1])
-        error = before.pop() - spectrum.cross
-        top = math.sqrt(float(spectrum.eigenvalues[0])) if spectrum.rank else math.sqrt(spectrum.total)
-        after = np.eye(self.n_outputs)
-        worst = 0.0
-        for layer, inner in zip(reversed(point), reversed(before), strict=True):
-            gradient = float(np.linalg.norm(after.T @ error @ inner.T))
-            size = float(np.linalg.norm(after, 2) * np.linalg.norm(inner, 2)) * top
-            worst = max(worst, gradient / size if gradient > 0.0 and size > 0.0 else 0.0)
-            after = after @ layer
-        return worst
 
     # ------------------------------------------------------------------------------------------------ verdicts
 
