@@ -40,10 +40,11 @@ from .risk import Covariances, SpectralData
 if TYPE_CHECKING:
     from . import estimators as estimators
     from . import plotting as plotting
+    from . import torch_interop as torch_interop
 
 __version__: str = build_info()["version"]
 
-_LAZY = ("estimators", "plotting")  # they need scikit-learn and matplotlib, which importing the package does not
+_LAZY = ("estimators", "plotting", "torch_interop")  # what they need is not imported with the package
 
 
 def __getattr__(name: str) -> Any:

@@ -68,8 +68,8 @@ def deep_linear(
     """The landscape of a Sequential of Linear layers on data, and the point where the module stands.
 
     Weights that are C-ordered float64 on the CPU are shared, not copied; all others are converted to float64 once, and
-    ``note`` names them. Nested Sequentials are flattened; ``Identity`` and ``Flatten(start_dim=1)``, which do nothing to
-    2-D data, are passed over. Hooks are not looked at.
+    ``note`` names them. Nested Sequentials are flattened; ``Identity`` and ``Flatten(start_dim=1)``, which do nothing
+    to 2-D data, are passed over. Hooks are not looked at.
 
     A bias of the last layer is taken as free and minimised over: for given weights the best one is
     b = mean(y) - P mean(x), and with it the value is that of the centred data (:func:`optimal_bias`). The value here is
@@ -333,7 +333,7 @@ def _check_chain(name: str, layers: Sequence[tuple[str, Any]]) -> None:
 
 
 def _weight(label: str, parameter: Any, converted: list[str]) -> tuple[FloatArray, bool]:
-    """The weight as C-ordered float64, and whether it is the parameter's own memory; copies are told to ``converted``."""
+    """The weight as C-ordered float64, and whether it is the parameter's own memory; ``converted`` gathers copies."""
     torch = _import_torch()
     tensor = _on_cpu(f"the weight of {label}", parameter)
     if not tensor.dtype.is_floating_point:
