@@ -154,6 +154,7 @@ def optimal_bias(p: Any, X: Any, Y: Any, *, sample_weight: Any = None) -> FloatA
 
     Example:
         >>> import numpy as np
+        >>> from landscape_cpp.torch_interop import optimal_bias
         >>> optimal_bias((np.array([[1.0]]), np.array([[2.0]])), X=[[1.0], [3.0]], Y=[[5.0], [7.0]])
         array([2.])
     """
