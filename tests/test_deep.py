@@ -148,6 +148,16 @@ def test_batches_are_the_loop(problem, rng):
     assert [c.verdict for c in net.certify(p)] == [net.certify(tuple(b[i] for b in p)).verdict for i in range(4)]
 
 
+def test_value_and_gradient_at_once(problem, rng):
+    net = problem[0]
+    p = random_point(net, rng, (3,))
+    value, slope = net.value_and_gradient(p)
+    cmp.assert_same_bits(value, net.value(p))
+    cmp.assert_same_bits(slope, net.gradient(p))
+    one = tuple(block[0] for block in p)
+    assert net.value_and_gradient(one)[0] == net.value(one)
+
+
 def test_bits_do_not_depend_on_threads(problem, rng):
     net = problem[0]
     p, d = random_point(net, rng, (7,)), random_point(net, rng, (7,))

@@ -46,6 +46,15 @@ def test_gradient_is_the_reference(ls, case, rng):
         cmp.assert_points_close(net.gradient(p), shallow.gradient(case.moments, p), 1e-13, gradient_scale(case, p))
 
 
+def test_value_and_gradient_at_once(ls, case, rng):
+    net = case.net(ls)
+    p = tuple(np.stack(pair) for pair in zip(case.random_point(rng), case.random_point(rng), strict=True))
+    value, slope = net.value_and_gradient(p)
+    cmp.assert_same_bits(slope, net.gradient(p))
+    np.testing.assert_allclose(value, net.value(p), rtol=1e-13)
+    assert isinstance(net.value_and_gradient(tuple(block[0] for block in p))[0], float)
+
+
 def test_derivatives_match_differences(ls, case, rng):
     net, p = case.net(ls), case.points[-1].point
     directions = [case.random_point(rng) for _ in range(2)]

@@ -47,14 +47,17 @@ py::tuple gradient(const RiskObject& object, const Array& u, const Array& v, int
   Array g_u = empty_like_batch(p.batched(), p.size(), {p.u.rows(), p.u.cols()});
   Array g_v = empty_like_batch(p.batched(), p.size(), {p.v.rows(), p.v.cols()});
   const MatrixBatch out_u(g_u, "g_u"), out_v(g_v, "g_v");
+  Array values(p.size());
+  double* out = values.mutable_data();
   without_gil(n_threads, [&](const Context& context) {
     const Split split(context, p.size());
     std::vector<Workspace> work(std::max(1, n_threads));
     parallel_for(p.size(), split.outer, [&](Index i, int thread) {
-      linear::gradient(object.risk, p.u[i], p.v[i], out_u.writable(i), out_v.writable(i), work[thread], split.inner);
+      out[i] = linear::gradient(object.risk, p.u[i], p.v[i], out_u.writable(i), out_v.writable(i), work[thread],
+                                split.inner);
     });
   });
-  return py::make_tuple(g_u, g_v);
+  return py::make_tuple(values, g_u, g_v);
 }
 
 // One p with many d, many p with one d, or pairwise.
@@ -250,7 +253,7 @@ void register_linear(py::module_& module) {
   module.def("shallow_value", &value, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("n_threads"), "Values of a point or a batch, always a 1-D array.");
   module.def("shallow_gradient", &gradient, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
-             py::arg("n_threads"), "Gradients of a point or a batch.");
+             py::arg("n_threads"), "Values (always 1-D) and gradients of a point or a batch.");
   module.def("shallow_curvature", &curvature, py::arg("risk"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("du").noconvert(), py::arg("dv").noconvert(), py::arg("n_threads"),
              "H[d, d], always a 1-D array.");

@@ -257,7 +257,7 @@ def shallow_gradient(
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[typing.Any, ...]:
     """
-    Gradients of a point or a batch.
+    Values (always 1-D) and gradients of a point or a batch.
     """
 
 def shallow_hvp(

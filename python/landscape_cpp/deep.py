@@ -143,8 +143,24 @@ class DeepLinear(LinearNetwork[Layers]):
         Raises:
             ValueError: As :meth:`value`.
         """
-        point = list(self._point(p))
-        return self._unpack(core.deep_gradient(self._cov._risk(), point, check.as_threads(n_threads))[1])
+        return self.value_and_gradient(p, n_threads=n_threads)[1]
+
+    def value_and_gradient(self, p: Any, *, n_threads: int | None = None) -> tuple[float | FloatArray, Layers]:
+        """Both from the same products, for about the price of the gradient.
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            (value, gradient), as :meth:`value` and :meth:`gradient` give them.
+
+        Raises:
+            ValueError: As :meth:`value`.
+        """
+        point = self._point(p)
+        values, slopes = core.deep_gradient(self._cov._risk(), list(point), check.as_threads(n_threads))
+        return values if point[0].ndim == 3 else float(values[0]), self._unpack(slopes)
 
     def hvp(self, p: Any, d: Any, *, n_threads: int | None = None) -> Layers:
         """The Hessian at p times d (THEORY 10), as a point or a batch.

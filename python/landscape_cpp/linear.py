@@ -139,8 +139,24 @@ class ShallowLinear(LinearNetwork[Point]):
         Raises:
             ValueError: As :meth:`value`.
         """
-        gradient: Point = core.shallow_gradient(self._cov._risk(), *self._point(p), check.as_threads(n_threads))
-        return gradient
+        return self.value_and_gradient(p, n_threads=n_threads)[1]
+
+    def value_and_gradient(self, p: Any, *, n_threads: int | None = None) -> tuple[float | FloatArray, Point]:
+        """Both from the same products, for about the price of the gradient.
+
+        Args:
+            p: A point or a batch.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            (value, gradient), as :meth:`value` and :meth:`gradient` give them.
+
+        Raises:
+            ValueError: As :meth:`value`.
+        """
+        point = self._point(p)
+        values, g_u, g_v = core.shallow_gradient(self._cov._risk(), *point, check.as_threads(n_threads))
+        return values if point[0].ndim == 3 else float(values[0]), (g_u, g_v)
 
     def curvature(self, p: Any, d: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """d²/dt² value(p + t d) at t = 0: the true second derivative, twice the chapter's (1.26) (THEORY (2.1)).

@@ -348,13 +348,19 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
     if (h == last) {
       out = at(change.kt, h - 1).transpose();
     } else {
-      linalg::multiply_by_transposed(at(change.ft, h), at(state_.kt, h - 1), out, context);
-      linalg::multiply_by_transposed(at(state_.ft, h), at(change.kt, h - 1), out, context, Into::add);
+      // Both terms in one pass over the large result: [2 dFt_h, 2 Ft_h] [Kt_{h-1}, dKt_{h-1}]^T
+      ensure(change.left, at(change.ft, h).rows(), 2 * outputs);
+      ensure(change.right, at(change.kt, h - 1).rows(), 2 * outputs);
+      change.left.leftCols(outputs) = 2.0 * at(change.ft, h);
+      change.left.rightCols(outputs) = 2.0 * at(state_.ft, h);
+      change.right.leftCols(outputs) = at(state_.kt, h - 1);
+      change.right.rightCols(outputs) = at(change.kt, h - 1);
+      linalg::multiply_by_transposed(change.left, change.right, out, context);
       ensure(at(change.kt, h), widths_[static_cast<std::size_t>(h)], outputs);
       linalg::multiply(layer(w_, h), at(change.kt, h - 1), at(change.kt, h), context);
       linalg::multiply(layer_of_d(h), at(state_.kt, h - 1), at(change.kt, h), context, Into::add);
     }
-    out *= 2.0;
+    if (h == last) out *= 2.0;
   }
   // dSt_{h-1} <- dSt_h W_h + St_h D_h;   H_h = 2 (dSt_h^T Ct_{h-1} + St_h^T dCt_{h-1})
   for (Index h = b; h >= 1; --h) {

@@ -43,6 +43,7 @@ struct DeepState {
   Matrix residual;         // moments: Gt (n0 x nL); data: E = Fx Pt - Fy (k x nL)
   Matrix product;          // moments: Pt, unless it is Ft_0 or Ct_L
   Matrix thin;             // data: E Ft_b^T, k x n_b
+  Matrix left, right;      // pairs of factors side by side, n_h x 2 nL and n_{h-1} x 2 nL
   Vector pack;
 };
 
