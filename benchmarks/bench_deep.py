@@ -170,13 +170,9 @@ def bench_batch() -> None:
     cov = ls.Covariances.from_data(x, x @ rng.standard_normal((20, 5)) + rng.standard_normal((400, 5)))
     net = ls.DeepLinear(cov, (10, 10))
     batch = tuple(rng.standard_normal((1000, *shape)) / np.sqrt(shape[1]) for shape in net.shapes)
-    ours = "landscape_cpp: net.gradient(batch)"
+    ours = "landscape_cpp: net.value_and_gradient(batch)"
     rivals = {
-        ours: lambda: net.gradient(batch, n_threads=THREADS),
-        "landscape_cpp: net.value(batch) and net.gradient(batch)": lambda: (
-            net.value(batch, n_threads=THREADS),
-            net.gradient(batch, n_threads=THREADS),
-        ),
+        ours: lambda: net.value_and_gradient(batch, n_threads=THREADS),
         "NumPy on stacks, value and gradient": lambda: numpy_gradients(cov, batch),
     }
     values, gradients = numpy_gradients(cov, batch)
