@@ -220,6 +220,42 @@ def test_escape_follows_the_gradient_where_the_point_is_not_critical(ls, rng):
     assert (np.diff(values) < 0.0).all()
 
 
+@pytest.mark.parametrize("eps", [0.3, 0.03])
+def test_local_witnesses_lower_the_value_near_every_non_strict_saddle(ls, eps):
+    for known in deep_cases.of_kind("non_strict_saddle"):
+        net, p = net_of(ls, known.problem), known.point
+        witness = net.local_witness(p, eps, seed=3)
+        scale = known.problem.scale
+        assert net.value(witness.flat_point) == pytest.approx(net.value(p), abs=1e-11 * scale)
+        assert witness.drop > 0.0
+        assert net.value(p) - net.value(witness.point) == pytest.approx(witness.drop, rel=1e-6, abs=1e-12 * scale)
+        moved = [np.linalg.norm(a - b) for a, b in zip(witness.flat_point, p, strict=True)]
+        assert max(moved) <= eps * (1.0 + 1e-9)
+        assert witness.step <= eps
+        changed = [h for h, block in enumerate(witness.direction) if np.abs(block).max() > 0.0]
+        assert changed == [witness.layer]
+
+
+def test_local_witness_where_the_printed_interval_fails(ls):
+    # With the interval [1, 2] that THEORY 3.6 allows the gradient in W2 is zero whatever the draw.
+    cov = ls.Covariances(xx=np.eye(2), xy=np.diag([1.0, 0.0]), yy=np.diag([1.0, 1.0]))
+    net = ls.DeepLinear(cov, (2, 2, 1))
+    nilpotent = np.array([[0.0, 1.0], [0.0, 0.0]])
+    p = (nilpotent, nilpotent, np.array([[0.0, 1.0]]), np.array([[0.0], [1.0]]))
+    assert net.classify(p).kind == "non_strict_saddle"
+    assert net.value(net.local_witness(p, 0.1).point) < net.value(p)
+
+
+def test_local_witness_says_why_there_is_none(ls):
+    net = ls.DeepLinear(ls.Covariances(xx=[[1.0]], xy=[[1.0]], yy=[[1.0]]), (1, 1))
+    with pytest.raises(ValueError, match="p must be a non-strict saddle, but it is global_minimum"):
+        net.local_witness(net.global_minimum())
+    with pytest.raises(ValueError, match="eps must be a positive"):
+        net.local_witness((np.zeros((1, 1)),) * 3, 0.0)
+    found = net.classify((np.zeros((1, 1)),) * 3)
+    assert found.hypotheses == net.hypotheses
+
+
 def test_escape_direction_says_why_there_is_none(ls):
     net = ls.DeepLinear(ls.Covariances(xx=[[1.0]], xy=[[1.0]], yy=[[1.0]]), (1, 1))
     with pytest.raises(ValueError, match="no escape direction: the point is non_strict_saddle"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._io import build_info, load
+from ._local_witness import LocalWitness
 from ._paths import Path, PathCheck, Segment
 from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
 from .deep import DeepLinear
@@ -76,6 +77,7 @@ __all__ = [
     "EscapeDirection",
     "Hypothesis",
     "Kind",
+    "LocalWitness",
     "Path",
     "PathCheck",
     "Pivot",

@@ -8,6 +8,7 @@ data and any widths: the best linear map whose rank is at most the smallest hidd
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from ._dispatch import core
 from ._hypotheses import deep_hypotheses
 from ._ladder import deep_ladder
 from ._linear_network import LinearNetwork
+from ._local_witness import LocalWitness, local_witness
 from ._paths import Path, descent_path
 from ._theorem_c import Whitened, classify_deep, escape_end
 from ._validation import FloatArray, Layers
@@ -495,8 +497,11 @@ class DeepLinear(LinearNetwork[Layers]):
         tol = check.as_float("tol", tol, positive=True)
         spectrum = self._cov.spectrum(n_threads=n_threads)
         if point[0].ndim == 3:
-            return [classify_deep(spectrum, layers, self._hidden, tol) for layers in zip(*point, strict=True)]
-        return classify_deep(spectrum, point, self._hidden, tol)
+            return [self._classify(layers, tol, spectrum) for layers in zip(*point, strict=True)]
+        return self._classify(point, tol, spectrum)
+
+    def _classify(self, point: Layers, tol: float, spectrum: SpectralData) -> DeepCriticalPoint:
+        return dataclasses.replace(classify_deep(spectrum, point, self._hidden, tol), hypotheses=self.hypotheses)
 
     def escape_direction(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> EscapeDirection:
         """The witness of a strict saddle (THEORY 3.4).
@@ -510,6 +515,37 @@ class DeepLinear(LinearNetwork[Layers]):
         if found.escape is None:
             raise ValueError(f"no escape direction: the point is {found.kind} ({found.reason})")
         return found.escape
+
+    def local_witness(
+        self, p: Any, eps: float = 1e-2, *, tol: float = 1e-8, seed: int | np.random.Generator = 0
+    ) -> LocalWitness:
+        """A lower point near a non-strict saddle: the proof by substitution that it is no local minimum (THEORY 3.6).
+
+        First to a point at a distance of about ``eps`` with exactly the same value, then down along one layer, where
+        the value is a parabola.
+
+        Args:
+            p: A single point, a non-strict saddle.
+            eps: Size of both steps, positive; relative to weights of the order of one.
+            tol: As in :meth:`classify`.
+            seed: Of the random part of the first step.
+
+        Returns:
+            A :class:`LocalWitness`.
+
+        Raises:
+            ValueError: If the point is not a non-strict saddle, or ``eps`` is so small that rounding hides the drop.
+        """
+        point = self._single(p)
+        eps = check.as_float("eps", eps, positive=True)
+        found = self.classify(point, tol=tol)
+        assert isinstance(found, DeepCriticalPoint)
+        if found.kind is not Kind.NON_STRICT_SADDLE:
+            raise ValueError(f"p must be a non-strict saddle, but it is {found.kind} ({found.reason})")
+        witness = local_witness(self, point, found.rank, eps, check.as_generator("seed", seed))
+        if witness is None:
+            raise ValueError(f"eps = {eps:g} is too small: rounding hides the drop")
+        return witness
 
     def escape(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Layers:
         """One step down, of the right kind.

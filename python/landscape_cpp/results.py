@@ -242,6 +242,7 @@ class DeepCriticalPoint:
         drop: λ_{r+1}, at non-strict saddles: by how much the value falls along a curve of order L (THEORY 3.5).
         reason: The verdict in words.
         tol: Relative gradient norm below which the point counted as critical.
+        hypotheses: The theorems that were considered, with the numbers that decide them.
     """
 
     kind: Kind
@@ -259,6 +260,7 @@ class DeepCriticalPoint:
     drop: float | None
     reason: str
     tol: float
+    hypotheses: tuple[Hypothesis, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """A block a person can read."""

@@ -39,7 +39,7 @@ ConstMatrixMap block(const double* packed, const Layers& w, Index h) {
 
 void size_state(const Layers& w, DeepState& state) {
   const std::size_t count = w.size() + 1;
-  for (auto* matrices : {&state.ft, &state.kt, &state.ct, &state.st})
+  for (auto* matrices : {&state.ft, &state.kt, &state.ct, &state.st, &state.left, &state.right})
     if (matrices->size() != count) matrices->resize(count);
 }
 
@@ -349,13 +349,14 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
       out = at(change.kt, h - 1).transpose();
     } else {
       // Both terms in one pass over the large result: [2 dFt_h, 2 Ft_h] [Kt_{h-1}, dKt_{h-1}]^T
-      ensure(change.left, at(change.ft, h).rows(), 2 * outputs);
-      ensure(change.right, at(change.kt, h - 1).rows(), 2 * outputs);
-      change.left.leftCols(outputs) = 2.0 * at(change.ft, h);
-      change.left.rightCols(outputs) = 2.0 * at(state_.ft, h);
-      change.right.leftCols(outputs) = at(state_.kt, h - 1);
-      change.right.rightCols(outputs) = at(change.kt, h - 1);
-      linalg::multiply_by_transposed(change.left, change.right, out, context);
+      Matrix &left = at(change.left, h), &right = at(change.right, h);
+      ensure(left, at(change.ft, h).rows(), 2 * outputs);
+      ensure(right, at(change.kt, h - 1).rows(), 2 * outputs);
+      left.leftCols(outputs) = 2.0 * at(change.ft, h);
+      left.rightCols(outputs) = 2.0 * at(state_.ft, h);
+      right.leftCols(outputs) = at(state_.kt, h - 1);
+      right.rightCols(outputs) = at(change.kt, h - 1);
+      linalg::multiply_by_transposed(left, right, out, context);
       ensure(at(change.kt, h), widths_[static_cast<std::size_t>(h)], outputs);
       linalg::multiply(layer(w_, h), at(change.kt, h - 1), at(change.kt, h), context);
       linalg::multiply(layer_of_d(h), at(state_.kt, h - 1), at(change.kt, h), context, Into::add);

@@ -35,15 +35,15 @@ Index pivot_layer(const Risk& risk, const Layers& w);
 // Everything that one pass through the network computes; also the scratch of one thread, sized on first use.
 struct DeepState {
   Index pivot = 0;
-  std::vector<Matrix> ft;  // h = b..L-1: n_h x nL
-  std::vector<Matrix> kt;  // h = b..L-1: n_h x nL
-  std::vector<Matrix> ct;  // h = 1..b: n0 x n_h
-  std::vector<Matrix> st;  // h = 1..b: n0 x n_h
-  Matrix image;            // moments: Sxx Ct_b (n0 x n_b); data: Fx Ct_b (k x n_b); unused where C_b = I
-  Matrix residual;         // moments: Gt (n0 x nL); data: E = Fx Pt - Fy (k x nL)
-  Matrix product;          // moments: Pt, unless it is Ft_0 or Ct_L
-  Matrix thin;             // data: E Ft_b^T, k x n_b
-  Matrix left, right;      // pairs of factors side by side, n_h x 2 nL and n_{h-1} x 2 nL
+  std::vector<Matrix> ft;           // h = b..L-1: n_h x nL
+  std::vector<Matrix> kt;           // h = b..L-1: n_h x nL
+  std::vector<Matrix> ct;           // h = 1..b: n0 x n_h
+  std::vector<Matrix> st;           // h = 1..b: n0 x n_h
+  Matrix image;                     // moments: Sxx Ct_b (n0 x n_b); data: Fx Ct_b (k x n_b); unused where C_b = I
+  Matrix residual;                  // moments: Gt (n0 x nL); data: E = Fx Pt - Fy (k x nL)
+  Matrix product;                   // moments: Pt, unless it is Ft_0 or Ct_L
+  Matrix thin;                      // data: E Ft_b^T, k x n_b
+  std::vector<Matrix> left, right;  // pairs of factors side by side, h = b+1..L-1: n_h x 2 nL, n_{h-1} x 2 nL
   Vector pack;
 };
 
