@@ -54,7 +54,8 @@ struct DeepBatch {
   Matrix images;        // Sxx or Fx times it
   Vector pack;
 };
-constexpr Index kDirectionsTogether = 8;  // measured, benchmarks/bench_deep.py: more gain nothing
+// A choice: the time per direction is flat from 1 to 32 (docs/benchmarks.md), and 8 keep the scratch small.
+constexpr Index kDirectionsTogether = 8;
 
 double value(const Risk& risk, const Layers& w, DeepState& state, const Context& context);
 
