@@ -4,6 +4,7 @@
 
 #include "common.hpp"
 #include "hessian_object.hpp"
+#include "landscape/linalg/lanes.hpp"
 #include "landscape/linear/deep.hpp"
 #include "landscape/parallel.hpp"
 
@@ -36,6 +37,7 @@ struct LayerBatch {
 
   Layers operator[](Index i) const {
     Layers item;
+    item.reserve(layers.size());
     for (const MatrixBatch& layer : layers) item.push_back(layer[i]);
     return item;
   }
@@ -63,34 +65,79 @@ Array packed_like(bool batched, Index size, Index parameters) {
   return batched ? Array({size, parameters}) : Array(std::vector<py::ssize_t>{parameters});
 }
 
+// Gradients in arrays of the shapes of the layers, filled from packed ones.
+struct LayerArrays {
+  std::vector<Array> arrays;
+  std::vector<double*> data;
+  std::vector<Index> sizes;
+
+  explicit LayerArrays(const LayerBatch& p) {
+    for (const MatrixBatch& layer : p.layers) {
+      arrays.push_back(empty_like_batch(p.batched(), p.size(), {layer.rows(), layer.cols()}));
+      data.push_back(arrays.back().mutable_data());
+      sizes.push_back(layer.rows() * layer.cols());
+    }
+  }
+  void store(Index i, const double* packed) {
+    for (std::size_t l = 0; l < data.size(); ++l) {
+      std::copy_n(packed, sizes[l], data[l] + i * sizes[l]);
+      packed += sizes[l];
+    }
+  }
+};
+
+// Values of a point or a batch, and gradients unless `slopes` is null. Small networks go lane by lane, alone or not: a
+// batch has the bits of its members.
+void evaluate(const RiskObject& object, const LayerBatch& p, double* values, LayerArrays* slopes, int n_threads,
+              const Context& context) {
+  const bool small = linear::small_enough_for_lanes(object.risk, p.widths());
+  const Index together = small ? linalg::kLanes : 1, parameters = linear::parameter_count(p.widths());
+  const Index groups = (p.size() + together - 1) / together;
+  const Split split(context, groups);
+  struct Scratch {
+    linear::LaneState lanes;
+    DeepState one;
+    std::vector<double> packed;
+  };
+  std::vector<Scratch> scratch(static_cast<std::size_t>(std::max(1, n_threads)));
+  parallel_for(groups, split.outer, [&](Index group, int thread) {
+    Scratch& own = scratch[static_cast<std::size_t>(thread)];
+    own.packed.resize(static_cast<std::size_t>(slopes == nullptr ? 0 : together * parameters));
+    const Index first = group * together, count = std::min(together, p.size() - first);
+    if (small) {
+      Layers points[linalg::kLanes];
+      double* g[linalg::kLanes];
+      for (Index i = 0; i < count; ++i) {
+        points[i] = p[first + i];
+        g[i] = own.packed.data() + i * parameters;
+      }
+      linear::gradients_in_lanes(object.risk, points, count, values + first, slopes == nullptr ? nullptr : g, own.lanes,
+                                 split.inner);
+    } else if (slopes == nullptr) {
+      values[first] = linear::value(object.risk, p[first], own.one, split.inner);
+    } else {
+      values[first] = linear::gradient(object.risk, p[first], own.packed.data(), own.one, split.inner);
+    }
+    if (slopes != nullptr)
+      for (Index i = 0; i < count; ++i) slopes->store(first + i, own.packed.data() + i * parameters);
+  });
+}
+
 Array value(const RiskObject& object, const std::vector<Array>& w, int n_threads) {
   const LayerBatch p = layers_of(object, w);
   Array result(p.size());
   double* out = result.mutable_data();
-  without_gil(n_threads, [&](const Context& context) {
-    const Split split(context, p.size());
-    std::vector<DeepState> state(static_cast<std::size_t>(std::max(1, n_threads)));
-    parallel_for(p.size(), split.outer, [&](Index i, int thread) {
-      out[i] = linear::value(object.risk, p[i], state[static_cast<std::size_t>(thread)], split.inner);
-    });
-  });
+  without_gil(n_threads, [&](const Context& context) { evaluate(object, p, out, nullptr, n_threads, context); });
   return result;
 }
 
 py::tuple gradient(const RiskObject& object, const std::vector<Array>& w, int n_threads) {
   const LayerBatch p = layers_of(object, w);
-  const Index parameters = linear::parameter_count(p.widths());
-  Array values(p.size()), slopes = packed_like(p.batched(), p.size(), parameters);
-  double *out = values.mutable_data(), *g = slopes.mutable_data();
-  without_gil(n_threads, [&](const Context& context) {
-    const Split split(context, p.size());
-    std::vector<DeepState> state(static_cast<std::size_t>(std::max(1, n_threads)));
-    parallel_for(p.size(), split.outer, [&](Index i, int thread) {
-      out[i] =
-          linear::gradient(object.risk, p[i], g + i * parameters, state[static_cast<std::size_t>(thread)], split.inner);
-    });
-  });
-  return py::make_tuple(values, slopes);
+  Array values(p.size());
+  LayerArrays slopes(p);
+  double* out = values.mutable_data();
+  without_gil(n_threads, [&](const Context& context) { evaluate(object, p, out, &slopes, n_threads, context); });
+  return py::make_tuple(values, slopes.arrays);
 }
 
 // Many p with one d, or pairwise: the products H d, packed. (One p with many d is DeepHessian.apply.)
@@ -155,7 +202,7 @@ void register_deep(py::module_& module) {
   module.def("deep_value", &value, py::arg("risk"), py::arg("w").noconvert(), py::arg("n_threads"),
              "Values of a point or a batch, always a 1-D array.");
   module.def("deep_gradient", &gradient, py::arg("risk"), py::arg("w").noconvert(), py::arg("n_threads"),
-             "Values, and packed gradients of a point (N,) or a batch (B, N).");
+             "Values, and gradients with the shapes of w.");
   module.def("deep_hvp", &hvp, py::arg("risk"), py::arg("w").noconvert(), py::arg("d").noconvert(),
              py::arg("n_threads"), "Packed Hessian-vector products.");
 }

@@ -162,7 +162,7 @@ class DeepLinear(LinearNetwork[Layers]):
         """
         point = self._point(p)
         values, slopes = core.deep_gradient(self._cov._risk(), list(point), check.as_threads(n_threads))
-        return values if point[0].ndim == 3 else float(values[0]), self._unpack(slopes)
+        return values if point[0].ndim == 3 else float(values[0]), tuple(slopes)
 
     def hvp(self, p: Any, d: Any, *, n_threads: int | None = None) -> Layers:
         """The Hessian at p times d (THEORY 10), as a point or a batch.

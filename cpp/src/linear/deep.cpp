@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "landscape/linalg/lanes.hpp"
 #include "landscape/linalg/products.hpp"
 #include "landscape/linear/detail.hpp"
 
@@ -19,6 +20,13 @@ Widths widths_of(const Layers& w) {
   return widths;
 }
 
+// The same into a vector that keeps its memory.
+void size_widths(const Layers& w, Widths& widths) {
+  widths.clear();
+  widths.push_back(w.front().cols());
+  for (const ConstMatrixMap& layer : w) widths.push_back(layer.rows());
+}
+
 Index depth(const Layers& w) { return static_cast<Index>(w.size()); }
 
 // W_h, counted from 1 as in the formulas.
@@ -26,6 +34,7 @@ const ConstMatrixMap& layer(const Layers& w, Index h) { return w[static_cast<std
 
 Matrix& at(std::vector<Matrix>& matrices, Index h) { return matrices[static_cast<std::size_t>(h)]; }
 const Matrix& at(const std::vector<Matrix>& matrices, Index h) { return matrices[static_cast<std::size_t>(h)]; }
+Index at(const Widths& widths, Index h) { return widths[static_cast<std::size_t>(h)]; }
 
 // Layer h of packed parameters with the shapes of w.
 MatrixMap block(double* packed, const Layers& w, Index h) {
@@ -43,112 +52,247 @@ void size_state(const Layers& w, DeepState& state) {
     if (matrices->size() != count) matrices->resize(count);
 }
 
-// Ft_h and Ct_h on their sides of the pivot. Ft_L and Ct_0 are identities and are not stored.
-void forward_products(const Layers& w, DeepState& state, const Context& context) {
-  const Index last = depth(w), b = state.pivot;
-  size_state(w, state);
-  for (Index h = last; h > b; --h) {  // Ft_{h-1} <- W_h^T Ft_h
-    Matrix& out = at(state.ft, h - 1);
-    ensure(out, layer(w, h).cols(), layer(w, last).rows());
-    if (h == last)
-      out = layer(w, h).transpose();
-    else
-      linalg::multiply_transposed(layer(w, h), at(state.ft, h), out, context);
-  }
-  for (Index h = 1; h <= b; ++h) {  // Ct_h <- Ct_{h-1} W_h^T
-    Matrix& out = at(state.ct, h);
-    ensure(out, layer(w, 1).cols(), layer(w, h).rows());
-    if (h == 1)
-      out = layer(w, h).transpose();
-    else
-      linalg::multiply_by_transposed(at(state.ct, h - 1), layer(w, h), out, context);
-  }
-}
+// The arithmetic of one network, and of kLanes of them: the passes below are written once for both.
+struct OneNetwork {
+  static constexpr Index lanes = 1;
 
-double residual_of(const Risk& risk, const Layers& w, DeepState& state, const Context& context) {
-  const Index last = depth(w), b = state.pivot;
-  const Index n0 = layer(w, 1).cols(), outputs = layer(w, last).rows();
-  if (risk.in_data_form()) {
-    ensure(state.residual, risk.fx.rows(), outputs);
+  static void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context) {
+    linalg::multiply(a, b, c, context);
+  }
+  static void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c,
+                                  const Context& context) {
+    linalg::multiply_transposed(a, b, c, context);
+  }
+  static void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c,
+                                     const Context& context) {
+    linalg::multiply_by_transposed(a, b, c, context);
+  }
+  static void multiply_shared(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                              const Context& context) {
+    linalg::multiply(s, b, c, context);
+  }
+  static void multiply_shared_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                         const Context& context) {
+    linalg::multiply_transposed(s, b, c, context);
+  }
+  static void transpose(const ConstMatrixView& a, MatrixView c) { c = a.transpose(); }
+  static void subtract_shared(Matrix& a, const ConstMatrixMap& shared) { a -= shared; }
+  static void add_squares(const Matrix& a, double* sums) { sums[0] += a.squaredNorm(); }
+  static void add_products(const Matrix& a, const Matrix& b, double* sums) { sums[0] += a.cwiseProduct(b).sum(); }
+  static void add_shared_products(const ConstMatrixMap& shared, const Matrix& b, double* sums) {
+    sums[0] += shared.cwiseProduct(b).sum();
+  }
+};
+
+struct ManyNetworks {
+  static constexpr Index lanes = linalg::kLanes;
+
+  static void multiply(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context&) {
+    linalg::multiply_lanes(a, b, c);
+  }
+  static void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context&) {
+    linalg::multiply_lanes_transposed(a, b, c);
+  }
+  static void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context&) {
+    linalg::multiply_lanes_by_transposed(a, b, c);
+  }
+  static void multiply_shared(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c, const Context&) {
+    linalg::multiply_lanes_by_shared(s, b, c);
+  }
+  static void multiply_shared_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                         const Context&) {
+    linalg::multiply_lanes_by_shared_transposed(s, b, c);
+  }
+  static void transpose(const ConstMatrixView& a, MatrixView c) {
+    for (Index i = 0; i < a.rows(); ++i)
+      for (Index j = 0; j < c.rows(); ++j) c.block<1, lanes>(j, i * lanes) = a.block<1, lanes>(i, j * lanes);
+  }
+  static void subtract_shared(Matrix& a, const ConstMatrixMap& shared) {
+    for (Index i = 0; i < shared.rows(); ++i)
+      for (Index j = 0; j < shared.cols(); ++j) a.block<1, lanes>(i, j * lanes).array() -= shared(i, j);
+  }
+  using Lanes = Eigen::Array<double, 1, lanes>;
+  static void add_squares(const Matrix& a, double* sums) { add_products(a, a, sums); }
+  static void add_products(const Matrix& a, const Matrix& b, double* sums) {
+    Lanes sum = Lanes::Zero();
+    for (Index i = 0; i < a.rows(); ++i)
+      for (Index j = 0; j < a.cols(); j += lanes)
+        sum += a.block<1, lanes>(i, j).array() * b.block<1, lanes>(i, j).array();
+    Eigen::Map<Lanes>(sums) += sum;
+  }
+  static void add_shared_products(const ConstMatrixMap& shared, const Matrix& b, double* sums) {
+    Lanes sum = Lanes::Zero();
+    for (Index i = 0; i < shared.rows(); ++i)
+      for (Index j = 0; j < shared.cols(); ++j) sum += shared(i, j) * b.block<1, lanes>(i, j * lanes).array();
+    Eigen::Map<Lanes>(sums) += sum;
+  }
+};
+
+// Everything from the forward products to the gradient. Lanes lie side by side in the columns: a matrix of m x n is
+// m x (n lanes), and what the networks share (Sxx, Fx, Sxy, Fy) is not repeated.
+template <class Arithmetic>
+struct Pass {
+  static constexpr Index lanes = Arithmetic::lanes;
+
+  const Risk& risk;
+  const Layers& w;  // n_h x (n_{h-1} lanes)
+  const Widths& widths;
+  DeepState& state;
+  const Context& context;
+
+  Index last() const { return depth(w); }
+  Index outputs() const { return widths.back(); }
+  Index inputs() const { return widths.front(); }
+  static void size(Matrix& matrix, Index rows, Index cols) { ensure(matrix, rows, cols * lanes); }
+
+  // out <- Sxx a
+  void apply_moments(const Matrix& a, Matrix& out) {
+    if constexpr (lanes == 1) {
+      apply_xx(risk, a, out, state.pack, context);
+    } else {
+      ensure(out, a.rows(), a.cols());
+      Arithmetic::multiply_shared(risk.xx, a, out, context);
+    }
+  }
+
+  // Ft_h and Ct_h on their sides of the pivot. Ft_L and Ct_0 are identities and are not stored.
+  void forward() {
+    const Index b = state.pivot;
+    size_state(w, state);
+    for (Index h = last(); h > b; --h) {  // Ft_{h-1} <- W_h^T Ft_h
+      Matrix& out = at(state.ft, h - 1);
+      size(out, at(widths, h - 1), outputs());
+      if (h == last())
+        Arithmetic::transpose(layer(w, h), out);
+      else
+        Arithmetic::multiply_transposed(layer(w, h), at(state.ft, h), out, context);
+    }
+    for (Index h = 1; h <= b; ++h) {  // Ct_h <- Ct_{h-1} W_h^T
+      Matrix& out = at(state.ct, h);
+      size(out, inputs(), at(widths, h));
+      if (h == 1)
+        Arithmetic::transpose(layer(w, h), out);
+      else
+        Arithmetic::multiply_by_transposed(at(state.ct, h - 1), layer(w, h), out, context);
+    }
+  }
+
+  // The residual and the values.
+  void residual(double* values) {
+    std::fill_n(values, lanes, 0.0);
+    const Index b = state.pivot;
+    if (risk.in_data_form()) {
+      size(state.residual, risk.fx.rows(), outputs());
+      if (b == 0) {
+        Arithmetic::multiply_shared(risk.fx, at(state.ft, 0), state.residual, context);
+      } else {
+        size(state.image, risk.fx.rows(), at(widths, b));
+        Arithmetic::multiply_shared(risk.fx, at(state.ct, b), state.image, context);
+        if (b == last())
+          state.residual = state.image;
+        else
+          Arithmetic::multiply(state.image, at(state.ft, b), state.residual, context);
+      }
+      Arithmetic::subtract_shared(state.residual, risk.fy);
+      Arithmetic::add_squares(state.residual, values);
+      return;
+    }
+    // R = total + <Sxx Pt, Pt> - 2 <Sxy, Pt>; squared errors are never negative
+    const Matrix* product = &state.product;
     if (b == 0) {
-      linalg::multiply(risk.fx, at(state.ft, 0), state.residual, context);
+      product = &at(state.ft, 0);
+      apply_moments(*product, state.residual);
+    } else if (b == last()) {
+      product = &at(state.ct, last());
+      apply_moments(*product, state.residual);
     } else {
-      ensure(state.image, risk.fx.rows(), at(state.ct, b).cols());
-      linalg::multiply(risk.fx, at(state.ct, b), state.image, context);
-      if (b == last)
-        state.residual = state.image;
-      else
-        linalg::multiply(state.image, at(state.ft, b), state.residual, context);
+      size(state.product, inputs(), outputs());
+      size(state.residual, inputs(), outputs());
+      Arithmetic::multiply(at(state.ct, b), at(state.ft, b), state.product, context);
+      apply_moments(at(state.ct, b), state.image);
+      Arithmetic::multiply(state.image, at(state.ft, b), state.residual, context);
     }
-    state.residual -= risk.fy;
-    return state.residual.squaredNorm();
-  }
-  // R = total + <Sxx Pt, Pt> - 2 <Sxy, Pt>; squared errors are never negative
-  const Matrix* product = &state.product;
-  if (b == 0) {
-    product = &at(state.ft, 0);
-    apply_xx(risk, *product, state.residual, state.pack, context);
-  } else if (b == last) {
-    product = &at(state.ct, last);
-    apply_xx(risk, *product, state.residual, state.pack, context);
-  } else {
-    ensure(state.product, n0, outputs);
-    ensure(state.residual, n0, outputs);
-    linalg::multiply(at(state.ct, b), at(state.ft, b), state.product, context);
-    apply_xx(risk, at(state.ct, b), state.image, state.pack, context);
-    linalg::multiply(state.image, at(state.ft, b), state.residual, context);
-  }
-  const double quadratic = state.residual.cwiseProduct(*product).sum();
-  const double linear = risk.xy.cwiseProduct(*product).sum();
-  state.residual -= risk.xy;
-  return std::max(0.0, risk.total + quadratic - 2.0 * linear);
-}
-
-// Kt_b and St_b from the residual.
-void pivot_products(const Risk& risk, const Layers& w, DeepState& state, const Context& context) {
-  const Index last = depth(w), b = state.pivot;
-  const Index n0 = layer(w, 1).cols(), outputs = layer(w, last).rows();
-  const Index width = b == 0 ? n0 : layer(w, b).rows();
-  const bool data = risk.in_data_form();
-  if (b < last) {
-    ensure(at(state.kt, b), width, outputs);
-    if (data)
-      linalg::multiply_transposed(b == 0 ? ConstMatrixView(risk.fx) : ConstMatrixView(state.image), state.residual,
-                                  at(state.kt, b), context);
-    else if (b == 0)
-      at(state.kt, b) = state.residual;
-    else
-      linalg::multiply_transposed(at(state.ct, b), state.residual, at(state.kt, b), context);
-  }
-  if (b > 0) {
-    ensure(at(state.st, b), n0, width);
-    if (b == last) {
-      if (data)
-        linalg::multiply_transposed(risk.fx, state.residual, at(state.st, b), context);
-      else
-        at(state.st, b) = state.residual;
-    } else if (data) {
-      ensure(state.thin, risk.fx.rows(), width);
-      linalg::multiply_by_transposed(state.residual, at(state.ft, b), state.thin, context);
-      linalg::multiply_transposed(risk.fx, state.thin, at(state.st, b), context);
-    } else {
-      linalg::multiply_by_transposed(state.residual, at(state.ft, b), at(state.st, b), context);
+    double linear[lanes] = {};
+    Arithmetic::add_products(state.residual, *product, values);
+    Arithmetic::add_shared_products(risk.xy, *product, linear);
+    Arithmetic::subtract_shared(state.residual, risk.xy);
+    for (Index l = 0; l < lanes; ++l) {
+      const double risk_of_lane = risk.total + values[l] - 2.0 * linear[l];
+      values[l] = risk_of_lane < 0.0 ? 0.0 : risk_of_lane;  // NaN stays
     }
   }
-}
 
-// The remaining Kt_h (h < L) and St_h (h >= 1).
-void backward_products(const Layers& w, DeepState& state, const Context& context) {
-  const Index last = depth(w), b = state.pivot;
-  for (Index h = b + 1; h < last; ++h) {
-    ensure(at(state.kt, h), layer(w, h).rows(), layer(w, last).rows());
-    linalg::multiply(layer(w, h), at(state.kt, h - 1), at(state.kt, h), context);
+  // Kt_b and St_b from the residual.
+  void at_pivot() {
+    const Index b = state.pivot;
+    const bool data = risk.in_data_form();
+    if (b < last()) {
+      size(at(state.kt, b), at(widths, b), outputs());
+      if (data && b == 0)
+        Arithmetic::multiply_shared_transposed(risk.fx, state.residual, at(state.kt, b), context);
+      else if (data)
+        Arithmetic::multiply_transposed(state.image, state.residual, at(state.kt, b), context);
+      else if (b == 0)
+        at(state.kt, b) = state.residual;
+      else
+        Arithmetic::multiply_transposed(at(state.ct, b), state.residual, at(state.kt, b), context);
+    }
+    if (b > 0) {
+      size(at(state.st, b), inputs(), at(widths, b));
+      if (b == last()) {
+        if (data)
+          Arithmetic::multiply_shared_transposed(risk.fx, state.residual, at(state.st, b), context);
+        else
+          at(state.st, b) = state.residual;
+      } else if (data) {
+        size(state.thin, risk.fx.rows(), at(widths, b));
+        Arithmetic::multiply_by_transposed(state.residual, at(state.ft, b), state.thin, context);
+        Arithmetic::multiply_shared_transposed(risk.fx, state.thin, at(state.st, b), context);
+      } else {
+        Arithmetic::multiply_by_transposed(state.residual, at(state.ft, b), at(state.st, b), context);
+      }
+    }
   }
-  for (Index h = b; h > 1; --h) {
-    ensure(at(state.st, h - 1), layer(w, 1).cols(), layer(w, h).cols());
-    linalg::multiply(at(state.st, h), layer(w, h), at(state.st, h - 1), context);
+
+  // The remaining Kt_h (h < L) and St_h (h >= 1).
+  void backward() {
+    const Index b = state.pivot;
+    for (Index h = b + 1; h < last(); ++h) {
+      size(at(state.kt, h), at(widths, h), outputs());
+      Arithmetic::multiply(layer(w, h), at(state.kt, h - 1), at(state.kt, h), context);
+    }
+    for (Index h = b; h > 1; --h) {
+      size(at(state.st, h - 1), inputs(), at(widths, h - 1));
+      Arithmetic::multiply(at(state.st, h), layer(w, h), at(state.st, h - 1), context);
+    }
   }
-}
+
+  void values(double* out) {
+    state.pivot = pivot_layer(risk, widths);
+    forward();
+    residual(out);
+  }
+
+  // g: packed blocks of n_h x (n_{h-1} lanes)
+  void gradients(double* out, double* g) {
+    values(out);
+    at_pivot();
+    backward();
+    const Index b = state.pivot;
+    for (Index h = 1; h <= last(); ++h) {
+      MatrixMap slope = block(g, w, h);
+      if (h == last() && h > b)
+        Arithmetic::transpose(at(state.kt, h - 1), slope);
+      else if (h > b)
+        Arithmetic::multiply_by_transposed(at(state.ft, h), at(state.kt, h - 1), slope, context);
+      else if (h == 1)
+        Arithmetic::transpose(at(state.st, 1), slope);
+      else
+        Arithmetic::multiply_transposed(at(state.st, h), at(state.ct, h - 1), slope, context);
+      slope *= 2.0;
+    }
+  }
+};
 
 }  // namespace
 
@@ -167,9 +311,9 @@ Layers unpack(const double* packed, const Widths& widths) {
   return layers;
 }
 
-Index pivot_layer(const Risk& risk, const Layers& w) {
-  const Index last = depth(w);
-  const auto width = [&](Index h) { return static_cast<double>(h == 0 ? layer(w, 1).cols() : layer(w, h).rows()); };
+Index pivot_layer(const Risk& risk, const Widths& widths) {
+  const Index last = static_cast<Index>(widths.size()) - 1;
+  const auto width = [&](Index h) { return static_cast<double>(at(widths, h)); };
   const double n0 = width(0), outputs = width(last);
   // A pass costs three products per layer; Sxx (or Fx twice) is applied to as many columns as the pivot has.
   const double rows = risk.in_data_form() ? 2.0 * static_cast<double>(risk.fx.rows()) : n0;
@@ -188,29 +332,57 @@ Index pivot_layer(const Risk& risk, const Layers& w) {
 }
 
 double value(const Risk& risk, const Layers& w, DeepState& state, const Context& context) {
-  state.pivot = pivot_layer(risk, w);
-  forward_products(w, state, context);
-  return residual_of(risk, w, state, context);
+  size_widths(w, state.widths);
+  double result = 0.0;
+  Pass<OneNetwork>{risk, w, state.widths, state, context}.values(&result);
+  return result;
 }
 
 double gradient(const Risk& risk, const Layers& w, double* g, DeepState& state, const Context& context) {
-  const double result = value(risk, w, state, context);
-  pivot_products(risk, w, state, context);
-  backward_products(w, state, context);
-  const Index last = depth(w), b = state.pivot;
-  for (Index h = 1; h <= last; ++h) {
-    MatrixMap out = block(g, w, h);
-    if (h == last && h > b)
-      out = at(state.kt, h - 1).transpose();
-    else if (h > b)
-      linalg::multiply_by_transposed(at(state.ft, h), at(state.kt, h - 1), out, context);
-    else if (h == 1)
-      out = at(state.st, 1).transpose();
-    else
-      linalg::multiply_transposed(at(state.st, h), at(state.ct, h - 1), out, context);
-    out *= 2.0;
-  }
+  size_widths(w, state.widths);
+  double result = 0.0;
+  Pass<OneNetwork>{risk, w, state.widths, state, context}.gradients(&result, g);
   return result;
+}
+
+bool small_enough_for_lanes(const Risk& risk, const Widths& widths) {
+  Index largest = parameter_count(widths);
+  largest = std::max(largest, (risk.in_data_form() ? risk.fx.rows() : widths.front()) * widths.back());
+  return largest <= kLargestInLanes;
+}
+
+void gradients_in_lanes(const Risk& risk, const Layers* points, Index count, double* values, double* const* g,
+                        LaneState& state, const Context& context) {
+  constexpr Index lanes = linalg::kLanes;
+  const Layers& first = points[0];
+  if (state.blocks.empty()) {
+    size_widths(first, state.widths);
+    state.parameters.resize(parameter_count(state.widths) * lanes);
+    state.slopes.resize(parameter_count(state.widths) * lanes);
+    state.blocks.clear();
+    const double* data = state.parameters.data();
+    for (const ConstMatrixMap& block : first) {
+      state.blocks.emplace_back(data, block.rows(), block.cols() * lanes);
+      data += block.size() * lanes;
+    }
+  }
+  // Lanes without a point of their own compute the last one again.
+  double* out = state.parameters.data();
+  for (std::size_t h = 0; h < first.size(); ++h) {
+    const double* sources[lanes];
+    for (Index lane = 0; lane < lanes; ++lane) sources[lane] = points[std::min(lane, count - 1)][h].data();
+    linalg::interleave(sources, first[h].size(), out);
+    out += first[h].size() * lanes;
+  }
+  double results[lanes];
+  Pass<ManyNetworks> pass{risk, state.blocks, state.widths, state.passes, context};
+  if (g == nullptr) {
+    pass.values(results);
+  } else {
+    pass.gradients(results, state.slopes.data());
+    linalg::separate(state.slopes.data(), state.slopes.size() / lanes, g, count);
+  }
+  std::copy_n(results, count, values);
 }
 
 DeepHessian::DeepHessian(const Risk& risk, const Layers& w, const Context& context)
@@ -218,9 +390,11 @@ DeepHessian::DeepHessian(const Risk& risk, const Layers& w, const Context& conte
   point_.reserve(static_cast<std::size_t>(parameter_count(widths_)));
   for (const ConstMatrixMap& block : w) point_.insert(point_.end(), block.data(), block.data() + block.size());
   w_ = unpack(point_.data(), widths_);
-  value(risk_, w_, state_, context);
-  pivot_products(risk_, w_, state_, context);
-  backward_products(w_, state_, context);
+  double unused = 0.0;
+  Pass<OneNetwork> pass{risk_, w_, widths_, state_, context};
+  pass.values(&unused);
+  pass.at_pivot();
+  pass.backward();
 }
 
 // dFt_h and dCt_h on their sides of the pivot.

@@ -30,7 +30,7 @@ Index parameter_count(const Widths& widths);
 Layers unpack(const double* packed, const Widths& widths);
 
 // The layer at which the products are split: the one of fewest flops.
-Index pivot_layer(const Risk& risk, const Layers& w);
+Index pivot_layer(const Risk& risk, const Widths& widths);
 
 // Everything that one pass through the network computes; also the scratch of one thread, sized on first use.
 struct DeepState {
@@ -45,6 +45,16 @@ struct DeepState {
   Matrix thin;                      // data: E Ft_b^T, k x n_b
   std::vector<Matrix> left, right;  // pairs of factors side by side, h = b+1..L-1: n_h x 2 nL, n_{h-1} x 2 nL
   Vector pack;
+  Widths widths;
+};
+
+// Scratch of one thread for several networks at once, of the widths of its first use: parameters and gradients with the
+// lanes side by side.
+struct LaneState {
+  Widths widths;
+  Vector parameters, slopes;
+  Layers blocks;
+  DeepState passes;
 };
 
 // Scratch of one thread for several directions at once.
@@ -61,6 +71,14 @@ double value(const Risk& risk, const Layers& w, DeepState& state, const Context&
 
 // g: packed, as the parameters; returns the value.
 double gradient(const Risk& risk, const Layers& w, double* g, DeepState& state, const Context& context);
+
+// Small networks of the same widths, one per lane of the vector registers: a layer of 10 x 5 fills no register block on
+// its own. `count` <= linalg::kLanes points; values (count); g are `count` packed gradients, or null. What a
+// lane computes does not depend on its neighbours, so batches can be cut anywhere.
+constexpr Index kLargestInLanes = 4096;  // numbers per network; above it one network fills the registers alone
+bool small_enough_for_lanes(const Risk& risk, const Widths& widths);
+void gradients_in_lanes(const Risk& risk, const Layers* points, Index count, double* values, double* const* g,
+                        LaneState& state, const Context& context);
 
 // The Hessian at one point: what the point alone determines is computed once and reused by every product.
 class DeepHessian {
