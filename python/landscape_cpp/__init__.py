@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
+from ._flow import BalancedFlow
 from ._io import build_info, load
 from ._local_witness import LocalWitness
 from ._paths import Path, PathCheck, Segment
@@ -63,6 +64,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "ACTIVE_ISA",
     "AVAILABLE_ISAS",
+    "BalancedFlow",
     "Certificate",
     "ConvergenceError",
     "ConvergenceWarning",

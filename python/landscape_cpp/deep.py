@@ -21,6 +21,7 @@ from ._certificates import closed_form_certificate
 from ._critical import normal_form
 from ._deep_points import attach, critical_layers, level_sizes, random_strands, rest_of
 from ._dispatch import core
+from ._flow import BalancedFlow, balanced_flow, white_scale
 from ._hypotheses import deep_hypotheses
 from ._ladder import deep_ladder
 from ._linear_network import LinearNetwork
@@ -626,6 +627,59 @@ class DeepLinear(LinearNetwork[Layers]):
             for before, after in itertools.pairwise(layers)
         ]
         return np.stack(norms, axis=-1)
+
+    def balanced_start(self, scale: float) -> Layers:
+        """Balanced weights that share the singular vectors of the global minimum, each mode of size ``scale``.
+
+        W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer, and ρ singular values of the product are scale^L: the start of
+        :meth:`balanced_flow`, and for a small scale a start near the saddle at zero.
+
+        Args:
+            scale: Singular value of every layer in every mode, positive.
+
+        Returns:
+            (W1, ..., WL).
+        """
+        size = check.as_float("scale", scale, positive=True)
+        rank = self.rank_bound
+        left, _, rows = np.linalg.svd(self.product(self.global_minimum()), full_matrices=False)
+        return self._spread(left[:, :rank], np.full(rank, size**self.depth), rows[:rank].T)
+
+    def balanced_flow(self, scale: float, times: Any) -> BalancedFlow:
+        """Gradient flow dW/dt = -∇R from :meth:`balanced_start`, exactly: every mode moves on its own.
+
+        From a small scale the value waits near the critical values of the ladder in turn and drops from one to the next
+        when a further mode arrives; ``plateau_times`` says when, to leading order, and ``half_times`` exactly. Gradient
+        descent with a small learning rate η follows the flow at t = (number of steps) η.
+
+        Args:
+            scale: As in :meth:`balanced_start`.
+            times: Non-negative and ascending, (T,).
+
+        Returns:
+            A :class:`BalancedFlow`.
+
+        Raises:
+            ValueError: If the inputs are not white, Sxx = c I to 1e-8 relative: only then do the modes decouple.
+
+        Example:
+            >>> import numpy as np
+            >>> cov = Covariances(xx=np.eye(2), xy=np.diag([3.0, 1.0]), yy=np.diag([9.0, 1.0]))
+            >>> flow = DeepLinear(cov, hidden=(2, 2)).balanced_flow(1e-3, [0.0, 300.0, 1000.0])
+            >>> [round(float(value), 3) for value in flow.values]
+            [10.0, 1.0, 0.0]
+
+        References:
+            THEORY 3.7; Saxe, McClelland & Ganguli (2014).
+        """
+        start = check.as_float("scale", scale, positive=True)
+        grid = check.as_array("times", times, "(T,)", (None,))
+        if not len(grid) or grid[0] < 0.0 or (np.diff(grid) < 0.0).any():
+            raise ValueError("times must be non-negative and ascending, with at least one of them")
+        rank = self.rank_bound
+        return balanced_flow(
+            self._cov.spectrum(), white_scale(self._cov.xx), rank, self.depth, np.full(rank, start), grid
+        )
 
     # ------------------------------------------------------------------------------------------------ slices
 
