@@ -69,4 +69,5 @@ PYBIND11_MODULE(LANDSCAPE_MODULE_NAME, m) {
   register_curvature(m);  // the base of the Hessians
   register_linear(m);
   register_deep(m);
+  register_training(m);
 }

@@ -35,9 +35,11 @@ from .results import (
     Pivot,
     Slice,
     Spectrum,
+    StopReason,
     Verdict,
 )
 from .risk import Covariances, SpectralData
+from .training import Trace, TrainingResult, train
 
 if TYPE_CHECKING:
     from . import estimators as estimators
@@ -88,6 +90,9 @@ __all__ = [
     "Slice",
     "SpectralData",
     "Spectrum",
+    "StopReason",
+    "Trace",
+    "TrainingResult",
     "Verdict",
     "__version__",
     "build_info",
@@ -95,4 +100,5 @@ __all__ = [
     "errors",
     "load",
     "slice",
+    "train",
 ]

@@ -5,6 +5,7 @@ Compiled kernels of landscape_cpp. Use the functions and classes of landscape_cp
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 import numpy
@@ -93,6 +94,11 @@ class DeepHessian(Hessian):
         n_threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
 
+class Objective:
+    """
+    A landscape as training sees it.
+    """
+
 def accumulate_factor(
     factor: numpy.typing.NDArray[numpy.float64],
     x: numpy.typing.NDArray[numpy.float64],
@@ -134,7 +140,7 @@ def deep_gradient(
     risk: Risk, w: list[numpy.typing.NDArray[numpy.float64]], n_threads: typing.SupportsInt | typing.SupportsIndex
 ) -> tuple[typing.Any, ...]:
     """
-    Values, and packed gradients of a point (N,) or a batch (B, N).
+    Values, and gradients with the shapes of w.
     """
 
 def deep_hvp(
@@ -145,6 +151,13 @@ def deep_hvp(
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     Packed Hessian-vector products.
+    """
+
+def deep_objective(
+    risk: Risk, widths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]
+) -> Objective:
+    """
+    Points (W1, ..., WL), packed; widths are n_0, ..., n_L.
     """
 
 def deep_value(
@@ -167,6 +180,30 @@ def evaluate_slice(
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     Values of a polynomial slice on a grid.
+    """
+
+def gradient_descent(
+    objective: Objective,
+    points: numpy.typing.NDArray[numpy.float64],
+    step_sizes: numpy.typing.NDArray[numpy.float64],
+    steps: numpy.typing.NDArray[numpy.int64],
+    gradients: numpy.typing.NDArray[numpy.int64],
+    values: numpy.typing.NDArray[numpy.float64],
+    gradient_norms: numpy.typing.NDArray[numpy.float64],
+    ceilings: numpy.typing.NDArray[numpy.float64],
+    reasons: numpy.typing.NDArray[numpy.int64],
+    backtracking: bool,
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    rounding: typing.SupportsFloat | typing.SupportsIndex,
+    last_step: typing.SupportsInt | typing.SupportsIndex,
+    trace_steps: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    trace_values: numpy.typing.NDArray[numpy.float64],
+    trace_norms: numpy.typing.NDArray[numpy.float64],
+    trace_points: numpy.typing.NDArray[numpy.float64] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> bool:
+    """
+    Advances the states in place; returns whether Ctrl-C ended it.
     """
 
 def has_scipy_blas() -> bool:
@@ -270,6 +307,11 @@ def shallow_hvp(
 ) -> tuple[typing.Any, ...]:
     """
     Hessian-vector products.
+    """
+
+def shallow_objective(risk: Risk, hidden: typing.SupportsInt | typing.SupportsIndex) -> Objective:
+    """
+    Points (U, V), packed.
     """
 
 def shallow_slice(

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from . import _validation as check
+from ._dispatch import core
 from ._polynomials import lowest_point
 from ._validation import FloatArray
 from .results import Certificate, CriticalValue, CriticalValues
@@ -105,6 +106,37 @@ class LinearNetwork(abc.ABC, Generic[P]):
         parts = zip(np.split(flat, ends, axis=-1), self.shapes, strict=True)
         lead = flat.shape[:-1]
         return cast("P", tuple(np.ascontiguousarray(part).reshape(*lead, *shape) for part, shape in parts))
+
+    # ------------------------------------------------------------------------------------------------ training
+
+    def _layer_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(n_l, n_{l-1}) of the layers from the inputs to the outputs."""
+        return self.shapes
+
+    def _to_layers(self, point: P) -> list[FloatArray]:
+        """A point or a batch as weights W1, ..., WL."""
+        return list(point)
+
+    def _from_layers(self, layers: Sequence[FloatArray]) -> P:
+        """The point of weights W1, ..., WL."""
+        return cast("P", tuple(layers))
+
+    @abc.abstractmethod
+    def _objective(self) -> core.Objective:
+        """What the core trains."""
+
+    @property
+    def _value_at_zero(self) -> float:
+        """tr Syy, the scale of the objective."""
+        return float(self._cov.total)
+
+    @abc.abstractmethod
+    def value_and_gradient(self, p: Any, *, n_threads: int | None = None) -> tuple[float | FloatArray, P]:
+        """Both from the same products."""
+
+    @abc.abstractmethod
+    def classify(self, p: Any, *, tol: float = 1e-8, n_threads: int | None = None) -> Any:
+        """What a point is."""
 
     # ------------------------------------------------------------------------------------------------ critical points
 

@@ -628,11 +628,14 @@ class DeepLinear(LinearNetwork[Layers]):
         ]
         return np.stack(norms, axis=-1)
 
+    def _objective(self) -> core.Objective:
+        return core.deep_objective(self._cov._risk(), list(self.widths))
+
     def balanced_start(self, scale: float) -> Layers:
         """Balanced weights that share the singular vectors of the global minimum, each mode of size ``scale``.
 
-        W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer, and ρ singular values of the product are scale^L: the start of
-        :meth:`balanced_flow`, and for a small scale a start near the saddle at zero.
+        W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ in every hidden layer, and ρ singular values of the product are scale^L: where
+        :meth:`balanced_flow` starts; for a small scale, near the saddle at zero.
 
         Args:
             scale: Singular value of every layer in every mode, positive.

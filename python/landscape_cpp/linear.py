@@ -391,6 +391,18 @@ class ShallowLinear(LinearNetwork[Point]):
         """
         return self._classify(self._point(p), check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
 
+    def _layer_shapes(self) -> tuple[tuple[int, int], ...]:
+        return (self.n_hidden, self.n_inputs), (self.n_outputs, self.n_hidden)
+
+    def _to_layers(self, point: Point) -> list[FloatArray]:
+        return [point[1].swapaxes(-1, -2), point[0]]
+
+    def _from_layers(self, layers: Sequence[FloatArray]) -> Point:
+        return layers[1], np.ascontiguousarray(layers[0].swapaxes(-1, -2))
+
+    def _objective(self) -> core.Objective:
+        return core.shallow_objective(self._cov._risk(), self.n_hidden)
+
     def gap(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """value(p) - minimum over all parameters of this width, exact at any point, critical or not.
 

@@ -29,6 +29,7 @@ __all__ = [
     "Pivot",
     "Slice",
     "Spectrum",
+    "StopReason",
     "Verdict",
 ]
 
@@ -49,6 +50,16 @@ class Kind(_Text):
     NON_STRICT_SADDLE = "non_strict_saddle"
     NOT_CRITICAL = "not_critical"
     UNDETERMINED = "undetermined"
+
+
+class StopReason(_Text):
+    """Why a run ended; what it ended at is its :class:`Kind`."""
+
+    CONVERGED = "converged"
+    MAX_STEPS = "max_steps"
+    DIVERGED = "diverged"
+    STALLED = "stalled"  # no step along the negative gradient lowers the value in this arithmetic
+    INTERRUPTED = "interrupted"
 
 
 class Verdict(_Text):

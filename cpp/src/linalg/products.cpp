@@ -100,6 +100,15 @@ void add_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
 
 enum class Part { all, lower };
 
+// Waking threads costs some microseconds, which this many multiply-adds take on one.
+constexpr Index kSmallProduct = 128 * 1024;
+
+Context threads_for(Index multiply_adds, const Context& context) {
+  Context result = context;
+  if (multiply_adds <= kSmallProduct) result.n_threads = 1;
+  return result;
+}
+
 // Every tile is summed in an aligned scratch of fixed stride: where C happens to lie in memory must not decide which of
 // its entries are computed with packets and which one by one, whose roundings differ.
 template <class Left, class Right>
@@ -107,7 +116,7 @@ void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const
                    Part part = Part::all) {
   constexpr Index stride = (kRowTile + kPanel - 1) / kPanel * kPanel;
   const Index row_tiles = (c.rows() + kRowTile - 1) / kRowTile, column_tiles = (c.cols() + kRowTile - 1) / kRowTile;
-  parallel_for(row_tiles * column_tiles, context, [&](Index tile, int) {
+  parallel_for(row_tiles * column_tiles, threads_for(c.size() * a.cols(), context), [&](Index tile, int) {
     const Index row = tile / column_tiles * kRowTile, column = tile % column_tiles * kRowTile;
     if (part == Part::lower && column > row) return;
     const Index rows = std::min(kRowTile, c.rows() - row), columns = std::min(kRowTile, c.cols() - column);
@@ -160,13 +169,14 @@ void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixV
                      const Context& context) {
   constexpr Index depth_block = 256;  // 256 x 12 doubles of the panel stay in the first-level cache
   const Index n = s.cols();
+  const Context shared = threads_for(s.size() * d.cols(), context);
   if (pack.size() < n * kPanel) pack.resize(n * kPanel);
   for (Index column = 0; column < d.cols(); column += kPanel) {
     const Index columns = std::min(kPanel, d.cols() - column);
     with_packets(columns, [&](auto packets) {
       constexpr Index width = packets.value * kWidth;
       pack_panel<packets.value>(d, column, columns, pack.data());
-      parallel_for((s.rows() + kRowTile - 1) / kRowTile, context, [&](Index tile, int) {
+      parallel_for((s.rows() + kRowTile - 1) / kRowTile, shared, [&](Index tile, int) {
         alignas(64) double out[kRowTile * width] = {};
         const Index first = tile * kRowTile, rows = std::min(kRowTile, s.rows() - first);
         for (Index j = 0; j < n; j += depth_block)

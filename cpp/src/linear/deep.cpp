@@ -304,11 +304,16 @@ Index parameter_count(const Widths& widths) {
 
 Layers unpack(const double* packed, const Widths& widths) {
   Layers layers;
+  unpack_into(packed, widths, layers);
+  return layers;
+}
+
+void unpack_into(const double* packed, const Widths& widths, Layers& layers) {
+  layers.clear();
   for (std::size_t l = 1; l < widths.size(); ++l) {
     layers.emplace_back(packed, widths[l], widths[l - 1]);
     packed += widths[l] * widths[l - 1];
   }
-  return layers;
 }
 
 Index pivot_layer(const Risk& risk, const Widths& widths) {

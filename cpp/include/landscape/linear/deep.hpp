@@ -28,6 +28,7 @@ Index parameter_count(const Widths& widths);
 
 // The views of packed parameters: block order, each block in C order.
 Layers unpack(const double* packed, const Widths& widths);
+void unpack_into(const double* packed, const Widths& widths, Layers& layers);
 
 // The layer at which the products are split: the one of fewest flops.
 Index pivot_layer(const Risk& risk, const Widths& widths);

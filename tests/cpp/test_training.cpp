@@ -1,0 +1,88 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "landscape/training/gradient_descent.hpp"
+
+namespace training = landscape::training;
+using landscape::Index;
+using training::StopReason;
+
+namespace {
+
+// R(x) = sum_k (k + 1) x_k^2 / 2 in three variables, and NaN beyond |x_0| = 100.
+struct Bowl : training::Objective {
+  Index size() const override { return 3; }
+  Index together() const override { return 2; }
+  std::unique_ptr<Scratch> scratch() const override { return std::make_unique<Scratch>(); }
+  void gradients(const double* const* points, Index count, double* values, double* const* gradients, Scratch&,
+                 const landscape::Context&) const override {
+    for (Index i = 0; i < count; ++i) {
+      values[i] = 0.0;
+      for (Index k = 0; k < 3; ++k) {
+        gradients[i][k] = static_cast<double>(k + 1) * points[i][k];
+        values[i] += 0.5 * gradients[i][k] * points[i][k];
+      }
+      if (std::abs(points[i][0]) > 100.0) values[i] = std::numeric_limits<double>::quiet_NaN();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("fixed steps, their record, convergence, and a neighbour that diverges") {
+  double points[3][3] = {{1.0, 1.0, 1.0}, {1000.0, 0.0, 0.0}, {0.0, 0.0, 0.0}};
+  std::vector<training::Run> runs(3);
+  for (Index i = 0; i < 3; ++i) {
+    runs[static_cast<std::size_t>(i)].point = points[i];
+    runs[static_cast<std::size_t>(i)].step_size = 0.1;
+    runs[static_cast<std::size_t>(i)].ceiling = 1e12;
+  }
+  double values[9], norms[9], kept[27];
+  const training::Trace trace{{0, 2, 5}, values, norms, kept};
+  CHECK_FALSE(training::gradient_descent(Bowl(), {false, 0.0, 0.0, 5}, runs, trace, {}));
+  for (Index k = 0; k < 3; ++k)
+    CHECK(points[0][k] == doctest::Approx(std::pow(1.0 - 0.1 * static_cast<double>(k + 1), 5)));
+  CHECK(kept[3] == doctest::Approx(0.81));
+  CHECK(values[0] == doctest::Approx(3.0));
+  CHECK(runs[0].steps == 5);
+  CHECK(runs[0].gradients == 6);
+  CHECK(runs[0].reason == StopReason::running);
+  CHECK(runs[1].reason == StopReason::diverged);
+  CHECK(points[1][0] == 1000.0);
+  CHECK(runs[2].reason == StopReason::converged);
+  CHECK(runs[2].steps == 0);
+  CHECK(norms[8] == 0.0);
+}
+
+TEST_CASE("backtracking never rises and arrives") {
+  double point[3] = {-3.0, 2.0, 90.0};
+  std::vector<training::Run> runs(1);
+  runs[0].point = point;
+  runs[0].step_size = 1e6;  // far too long: the first trials are beyond the domain
+  runs[0].ceiling = 1e12;
+  std::vector<double> values(401), norms(401);
+  training::Trace trace;
+  for (std::int64_t step = 0; step <= 400; ++step) trace.steps.push_back(step);
+  trace.values = values.data();
+  trace.gradient_norms = norms.data();
+  training::gradient_descent(Bowl(), {true, 1e-10, 0.0, 400}, runs, trace, {});
+  CHECK(runs[0].reason == StopReason::converged);
+  for (std::size_t step = 1; step <= 400; ++step) CHECK(values[step] <= values[step - 1]);
+  CHECK(norms.back() <= 1e-10);
+}
+
+TEST_CASE("an interrupted run keeps the steps it completed") {
+  double point[3] = {1.0, 1.0, 1.0};
+  std::vector<training::Run> runs(1);
+  runs[0].point = point;
+  runs[0].step_size = 1e-9;
+  runs[0].ceiling = 1e12;
+  landscape::Monitor monitor([] { return true; });
+  const landscape::Context context{1, nullptr, &monitor};
+  CHECK(training::gradient_descent(Bowl(), {false, 0.0, 0.0, 2'000'000'000}, runs, {}, context));
+  CHECK(runs[0].reason == StopReason::running);
+  CHECK(runs[0].steps > 0);
+  CHECK(point[0] == doctest::Approx(std::pow(1.0 - 1e-9, static_cast<double>(runs[0].steps))));
+}
