@@ -52,11 +52,7 @@ Matrix gradient(const linear::Risk& risk, const Widths& widths, const Matrix& pa
 }  // namespace
 
 TEST_CASE("the products are split where they cost least") {
-  const auto pivot = [](const Widths& widths) {
-    const Problem problem(widths);
-    const Matrix packed = problem.point(3);
-    return linear::pivot_layer(problem.moments(), linear::unpack(packed.data(), widths));
-  };
+  const auto pivot = [](const Widths& widths) { return linear::pivot_layer(Problem(widths).moments(), widths); };
   CHECK(pivot({90, 20, 20, 3}) == 0);
   CHECK(pivot({3, 20, 20, 90}) == 3);
   CHECK(pivot({60, 50, 2, 50, 60}) == 2);

@@ -1,11 +1,12 @@
-#include <doctest/doctest.h>
+// Small matrices side by side in the lanes of a vector register, against the same products one by one.
+#include "landscape/linalg/lanes.hpp"
 
 #include <cmath>
 #include <vector>
 
-#include "landscape/linalg/lanes.hpp"
 #include "landscape/linear/deep.hpp"
 #include "landscape/random.hpp"
+#include "support.hpp"
 
 namespace linalg = landscape::linalg;
 namespace linear = landscape::linear;

@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
+// Gradient descent on a bowl whose iterates are known in closed form.
+#include "landscape/training/gradient_descent.hpp"
 
 #include <cmath>
 #include <limits>
-
-#include "landscape/training/gradient_descent.hpp"
+#include "support.hpp"
 
 namespace training = landscape::training;
 using landscape::Index;
