@@ -454,6 +454,7 @@ void DeepHessian::apply(const double* d, double* h, DeepState& change, const Con
 
 void DeepHessian::apply_together(const double* d, double* h, Index count, DeepBatch& batch,
                                  const Context& context) const {
+  if (state_.pivot == 0) return apply_stacked(d, h, count, batch, context);
   if (static_cast<Index>(batch.changes.size()) < count) batch.changes.resize(static_cast<std::size_t>(count));
   const auto change = [&](Index i) -> DeepState& { return batch.changes[static_cast<std::size_t>(i)]; };
   for (Index i = 0; i < count; ++i) advance(d + i * size(), change(i), context);
@@ -465,7 +466,8 @@ void DeepHessian::apply_together(const double* d, double* h, Index count, DeepBa
     ensure(batch.images, risk_.fx.rows(), count * cols);
     linalg::multiply(risk_.fx, batch.side_by_side, batch.images, context);
   } else {
-    apply_xx(risk_, batch.side_by_side, batch.images, batch.pack, context);
+    ensure(batch.images, batch.side_by_side.rows(), batch.side_by_side.cols());
+    linalg::multiply_skinny(risk_.xx, batch.side_by_side, batch.images, batch.pack, context);
   }
   for (Index i = 0; i < count; ++i) {
     Matrix& out = image(change(i));
@@ -473,6 +475,70 @@ void DeepHessian::apply_together(const double* d, double* h, Index count, DeepBa
     out = batch.images.middleCols(i * cols, cols);
     retreat(d + i * size(), h + i * size(), change(i), context);
   }
+}
+
+// From the output side, b = 0: the columns of all directions lie side by side, so that W_h and Sxx are read once for
+// all.
+void DeepHessian::apply_stacked(const double* d, double* h_packed, Index count, DeepBatch& batch,
+                                const Context& context) const {
+  const Index last = depth(w_), outputs = widths_.back();
+  if (batch.changes.empty()) batch.changes.resize(1);
+  DeepState& change = batch.changes.front();
+  size_state(w_, change);
+  const auto direction = [&](Index i, Index h) { return block(d + i * size(), w_, h); };
+  const auto part = [&](Matrix& stacked, Index i) { return stacked.middleCols(i * outputs, outputs); };
+  for (Index h = last; h > 0; --h) {
+    Matrix& out = at(change.ft, h - 1);
+    ensure(out, at(widths_, h - 1), count * outputs);
+    if (h < last) linalg::multiply_transposed(layer(w_, h), at(change.ft, h), out, context);
+    for (Index i = 0; i < count; ++i) {
+      if (h == last)
+        part(out, i) = direction(i, h).transpose();
+      else
+        linalg::multiply_transposed(direction(i, h), at(state_.ft, h), part(out, i), context, Into::add);
+    }
+  }
+  Matrix& first = at(change.kt, 0);
+  ensure(first, widths_.front(), count * outputs);
+  if (risk_.in_data_form()) {
+    ensure(batch.images, risk_.fx.rows(), count * outputs);
+    linalg::multiply(risk_.fx, at(change.ft, 0), batch.images, context);
+    linalg::multiply_transposed(risk_.fx, batch.images, first, context);
+  } else {
+    linalg::multiply_skinny(risk_.xx, at(change.ft, 0), first, batch.pack, context);
+  }
+  for (Index h = 1; h <= last; ++h) {
+    const Matrix& before = at(change.kt, h - 1);
+    for (Index i = 0; i < count; ++i) {
+      MatrixMap out = block(h_packed + i * size(), w_, h);
+      if (h == last) {
+        out = 2.0 * before.middleCols(i * outputs, outputs).transpose();
+        continue;
+      }
+      pair_factors(h, at(change.ft, h).middleCols(i * outputs, outputs), before.middleCols(i * outputs, outputs),
+                   change);
+      linalg::multiply_by_transposed(at(change.left, h), at(change.right, h), out, context);
+    }
+    if (h == last) break;
+    Matrix& after = at(change.kt, h);
+    ensure(after, at(widths_, h), count * outputs);
+    linalg::multiply_skinny(layer(w_, h), before, after, batch.pack, context);
+    for (Index i = 0; i < count; ++i)
+      linalg::multiply(direction(i, h), at(state_.kt, h - 1), part(after, i), context, Into::add);
+  }
+}
+
+// [2 dFt_h, 2 Ft_h] and [Kt_{h-1}, dKt_{h-1}]: both terms of H_h in one pass over the large result.
+void DeepHessian::pair_factors(Index h, const ConstMatrixView& ft_change, const ConstMatrixView& kt_change,
+                               DeepState& change) const {
+  const Index outputs = widths_.back();
+  Matrix &left = at(change.left, h), &right = at(change.right, h);
+  ensure(left, ft_change.rows(), 2 * outputs);
+  ensure(right, kt_change.rows(), 2 * outputs);
+  left.leftCols(outputs) = 2.0 * ft_change;
+  left.rightCols(outputs) = 2.0 * at(state_.ft, h);
+  right.leftCols(outputs) = at(state_.kt, h - 1);
+  right.rightCols(outputs) = kt_change;
 }
 
 // From Sxx dPt (or Sxx dCt_b, or Fx times them) to H d.
@@ -527,15 +593,8 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
     if (h == last) {
       out = at(change.kt, h - 1).transpose();
     } else {
-      // Both terms in one pass over the large result: [2 dFt_h, 2 Ft_h] [Kt_{h-1}, dKt_{h-1}]^T
-      Matrix &left = at(change.left, h), &right = at(change.right, h);
-      ensure(left, at(change.ft, h).rows(), 2 * outputs);
-      ensure(right, at(change.kt, h - 1).rows(), 2 * outputs);
-      left.leftCols(outputs) = 2.0 * at(change.ft, h);
-      left.rightCols(outputs) = 2.0 * at(state_.ft, h);
-      right.leftCols(outputs) = at(state_.kt, h - 1);
-      right.rightCols(outputs) = at(change.kt, h - 1);
-      linalg::multiply_by_transposed(left, right, out, context);
+      pair_factors(h, at(change.ft, h), at(change.kt, h - 1), change);
+      linalg::multiply_by_transposed(at(change.left, h), at(change.right, h), out, context);
       ensure(at(change.kt, h), widths_[static_cast<std::size_t>(h)], outputs);
       linalg::multiply(layer(w_, h), at(change.kt, h - 1), at(change.kt, h), context);
       linalg::multiply(layer_of_d(h), at(state_.kt, h - 1), at(change.kt, h), context, Into::add);

@@ -94,10 +94,13 @@ class DeepHessian {
   // h <- H d, both packed; `change` is the scratch of one thread.
   void apply(const double* d, double* h, DeepState& change, const Context& context) const;
 
-  // The same for `count` directions, one after the other in d and h; Sxx is read once for all of them.
+  // The same for `count` directions, one after the other in d and h; what they share is read once for all of them.
   void apply_together(const double* d, double* h, Index count, DeepBatch& batch, const Context& context) const;
 
  private:
+  void apply_stacked(const double* d, double* h, Index count, DeepBatch& batch, const Context& context) const;
+  void pair_factors(Index h, const ConstMatrixView& ft_change, const ConstMatrixView& kt_change,
+                    DeepState& change) const;
   void advance(const double* d, DeepState& change, const Context& context) const;
   void retreat(const double* d, double* h, DeepState& change, const Context& context) const;
   const Matrix& operand(const DeepState& change) const;
