@@ -121,6 +121,29 @@ fig, ax = path.plot()
 plt.show()
 
 # %%
+# What training does there
+# ------------------------
+# ``train`` runs gradient descent from many starts at once. From small weights it goes from saddle to saddle, down the
+# ladder: near zero the network has no negative curvature, but it does leave. On white inputs (here the principal
+# components, scaled) and from balanced weights aligned with the data the flow is solvable, and says when.
+
+components = np.linalg.svd(X, full_matrices=False)[0] * np.sqrt(len(X))
+white = ls.DeepLinear(ls.Covariances.from_data(components, Y), net.hidden)
+flow = white.balanced_flow(0.01, [0.0])
+rate = 0.1
+settings = {
+    "steps": int(2.5 * flow.half_times.max() / rate),
+    "learning_rate": rate,
+    "tol": 0,
+    "record": 50,
+}
+random = ls.train(white, 10, init="balanced", scale=0.01, **settings)
+aligned = ls.train(white, white.balanced_start(0.01), **settings)
+print(random.summary())
+fig, ax = plotting.plot_training(random, also={"aligned": aligned}, flow=flow)
+plt.show()
+
+# %%
 # ``certify`` works anywhere, critical or not: the gap to the minimum over all weights is exact.
 
 print(net.certify(net.escape(tight)))

@@ -222,6 +222,38 @@ def spectrum_at_zero(land, **options):
     return plotting.plot_spectrum(land, 0, **options)
 
 
+def test_training_over_the_critical_values(ls):
+    net = diagonal(ls, [5.0, 3.0, 2.0], 2)
+    slow = ls.train(net, 4, steps=60, learning_rate=1e-2, record=10)
+    fast = ls.train(net, 1, steps=60, record=10)
+    figure, ax = plotting.plot_training(slow, also={"backtracking": fast}, most=3, ax=Figure().subplots())
+    curves = [line for line in ax.lines if len(line.get_xdata()) == 7]
+    assert len(curves) == 4
+    for line, values in zip(curves, [*slow.trace.values[:3], fast.trace.values[0]], strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), slow.trace.steps)
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    heights = [line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 2]
+    ladder = {rung.indices: rung.value for rung in net.critical_values()}
+    np.testing.assert_allclose(heights, [ladder[()], ladder[(0,)], ladder[(0, 1)]])
+    assert {text.get_text() for text in ax.get_legend().get_texts()} >= {"3 starts", "backtracking"}
+    assert ax in figure.axes
+
+
+def test_training_with_the_flow(ls):
+    net = diagonal(ls, [5.0, 3.0, 2.0], 2)
+    result = ls.train(net, 2, steps=10, learning_rate=0.5, record=1)
+    deep = ls.DeepLinear(ls.Covariances(xx=np.eye(2), xy=np.diag([3.0, 1.0]), yy=np.diag([9.0, 1.0])), (2,))
+    flow = deep.balanced_flow(0.1, [0.0])
+    _, ax = plotting.plot_training(result, flow=flow, ax=Figure().subplots())
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), flow.half_times / 0.5)
+    with pytest.raises(ValueError, match="flow needs runs with a fixed learning rate, got 'backtracking'"):
+        plotting.plot_training(ls.train(net, 2, steps=1), flow=flow)
+    with pytest.raises(TypeError, match="result must be a TrainingResult, got str"):
+        plotting.plot_training("result")
+    with pytest.raises(ValueError, match="other must be on the landscape of the first result"):
+        plotting.plot_training(result, also={"other": ls.train(deep, 1, steps=1)})
+
+
 @pytest.mark.parametrize("draw", [plotting.plot_ladder, plotting.plot_slice, spectrum_at_zero])
 def test_what_is_no_landscape_or_no_axes(ls, draw):
     with pytest.raises(TypeError, match="land must be a landscape"):

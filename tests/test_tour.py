@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from landscape_cpp import _tour, cli
+from landscape_cpp import _tour, _tour_deep, cli
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_the_page_is_self_contained(folder):
     text = (folder / "index.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
-    assert len(page.headings) == 7
-    assert len(page.sources) == len(list(folder.glob("*.png"))) == 8
+    assert len(page.headings) == 8
+    assert len(page.sources) == len(list(folder.glob("*.png"))) == 9
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert all(page.alternatives)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
@@ -113,3 +113,28 @@ def test_what_is_missing_is_said_before_any_work(tmp_path, capsys, monkeypatch, 
     assert words in error
     assert 'pip install "landscape-cpp[cli]"' in error
     assert not (tmp_path / "new").exists()
+
+
+def test_the_walk_down_the_ladder():
+    data = cli._datasets.load("digits")
+    walk = _tour_deep.walk(np.asarray(data.X), data.Y)
+    span = walk.plateaus[0] - walk.plateaus[-1]
+    # gradient descent follows the exact flow of the aligned start
+    trace = walk.aligned.trace
+    assert np.abs(trace.values[0] - walk.flow.values).max() < 0.1 * span  # steep drops, a few steps apart
+    assert np.median(np.abs(trace.values[0] - walk.flow.values)) < 1e-5 * span
+    arrived = [
+        trace.steps[np.argmax(trace.singular_values[0, :, mode] >= 0.5 * target)]
+        for mode, target in enumerate(walk.flow.targets)
+    ]
+    every = np.diff(trace.steps).max()
+    np.testing.assert_allclose(arrived, walk.flow.half_times / _tour_deep.RATE, rtol=2e-3, atol=every)
+    # every run only ever goes down, and waits near the lowest critical value of one rank after the other
+    for values in [trace.values[0], *walk.random.trace.values]:
+        assert (np.diff(values) <= 1e-12).all()
+        near = np.abs(values[:, None] - walk.plateaus).min(axis=1) < 0.02 * span
+        assert near.mean() > 0.8
+    assert walk.aligned.gaps[0] < 1e-4 * span
+    ladder = {rung.indices: rung.value for rung in walk.net.critical_values(max_count=200)}
+    for rank in range(walk.net.rank_bound - 1, walk.net.rank_bound + 1):
+        assert ladder[tuple(range(rank))] == pytest.approx(walk.plateaus[rank], rel=1e-10)

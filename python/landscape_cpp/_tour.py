@@ -1,4 +1,4 @@
-"""``landscape tour``: the shallow linear landscape of real data in seven stops, each with numbers and a picture.
+"""``landscape tour``: the linear landscapes of real data in eight stops, each with numbers and a picture.
 
 The data are the 1,797 images of handwritten digits that come with scikit-learn. The tour trains a network from a bad
 start, shows that the optimiser stops at saddles and reports success, and leaves each along its escape direction until
@@ -8,7 +8,6 @@ a certificate says GLOBAL.
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from . import _datasets, _pictures
 from ._datasets import DataError
 from ._format import index_runs, kind_words
 from ._io import build_info
-from ._pictures import Picture
+from ._stops import Stop, stop
+from ._tour_deep import the_deep_descent
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
 from .results import Certificate, CriticalPoint, Verdict
@@ -37,25 +37,6 @@ LEAD = (
 HIDDEN = 8
 _TOL = 1e-6  # relative gradient at which the optimiser's stops count as critical
 _SHOWN = (1, 4, 8, 16, 32)  # widths of the auto-encoders in the last picture
-
-
-@dataclass(frozen=True)
-class Stop:
-    """One stop of the tour.
-
-    Attributes:
-        title: Its heading.
-        text: Paragraphs.
-        table: Rows of cells, the first of them headings; may be empty.
-        pictures: What there is to see.
-        code: Lines to try; may be empty.
-    """
-
-    title: str
-    text: tuple[str, ...]
-    table: tuple[tuple[str, ...], ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,20 +104,9 @@ def tour(folder: Path, *, n_threads: int | None = None) -> Iterator[Stop]:
     descent = descend(net, _equal_units(net))
     yield _the_descent(folder, net, descent)
     yield _the_view(folder, net, descent, plots)
+    yield the_deep_descent(folder, X, Y, plots, n_threads)
     yield _the_rank(folder, X, Y, n_threads)
     yield _the_codes(folder, X, n_threads)
-
-
-def _stop(
-    title: str,
-    text: str,
-    table: tuple[tuple[str, ...], ...] = (),
-    pictures: tuple[Picture, ...] = (),
-    code: str = "",
-) -> Stop:
-    """A stop from an indented text whose paragraphs are separated by blank lines."""
-    paragraphs = tuple(" ".join(part.split()) for part in textwrap.dedent(text).strip().split("\n\n"))
-    return Stop(title, paragraphs, table, pictures, textwrap.dedent(code).strip())
 
 
 # --- the stops --------------------------------------------------------------------------------------------------------
@@ -162,7 +132,7 @@ def _the_data(folder: Path, X: FloatArray, Y: FloatArray, net: ShallowLinear) ->
     ten targets. As a function of Z = U Vᵀ it is a parabola; as a function of the weights it is not convex, and it has
     saddles.
     """
-    return _stop("The data and the network", text, pictures=(picture,))
+    return stop("The data and the network", text, pictures=(picture,))
 
 
 def _the_widths(folder: Path, net: ShallowLinear) -> Stop:
@@ -186,7 +156,7 @@ def _the_widths(folder: Path, net: ShallowLinear) -> Stop:
 
     So the global minimum is known before any training. The question is whether an optimiser gets there.
     """
-    return _stop("What a width can reach", text, pictures=(picture,))
+    return stop("What a width can reach", text, pictures=(picture,))
 
 
 def _the_ladder(folder: Path, net: ShallowLinear, plots: Any) -> Stop:
@@ -207,7 +177,7 @@ def _the_ladder(folder: Path, net: ShallowLinear, plots: Any) -> Stop:
     The lowest saddle lies only {rungs[1].gap:.4f} above the minimum. Of its {net.size} directions,
     {rungs[1].morse_index} leads down. That is why an optimiser can sit there and look converged.
     """
-    return _stop("Where an optimiser can stop", text, tuple(rows), (picture,))
+    return stop("Where an optimiser can stop", text, tuple(rows), (picture,))
 
 
 def _equal_units(net: ShallowLinear) -> Point:
@@ -269,7 +239,7 @@ def _the_descent(folder: Path, net: ShallowLinear, descent: Descent) -> Stop:
         p = train(p)         # your optimiser
         p = net.escape(p)    # one exact line search along the escape direction
     """
-    return _stop("Stuck, and out again", text, tuple(rows), (picture,), code)
+    return stop("Stuck, and out again", text, tuple(rows), (picture,), code)
 
 
 def _the_view(folder: Path, net: ShallowLinear, descent: Descent, plots: Any) -> Stop:
@@ -295,7 +265,7 @@ def _the_view(folder: Path, net: ShallowLinear, descent: Descent, plots: Any) ->
 
     The second counts: negative eigenvalues of the Hessian are directions that lead down. {zeros}
     """
-    return _stop("What the saddles look like", text, pictures=(plane, spectrum))
+    return stop("What the saddles look like", text, pictures=(plane, spectrum))
 
 
 def _the_rank(folder: Path, X: FloatArray, Y: FloatArray, n_threads: int | None) -> Stop:
@@ -315,7 +285,7 @@ def _the_rank(folder: Path, X: FloatArray, Y: FloatArray, n_threads: int | None)
     ax.set_ylabel("mean squared error, summed over targets")
     ax.set_ylim(0.0, None)
     ax.legend(frameon=False)
-    picture = _pictures.save(figure, folder / "7-ranks.png", "Error on left-out samples and on the training samples.")
+    picture = _pictures.save(figure, folder / "8-ranks.png", "Error on left-out samples and on the training samples.")
     text = f"""
     The same landscape as a scikit-learn estimator: ReducedRankRegressor is the global minimum, with intercept and
     ridge penalty. One factorisation gives all ranks, so cross-validation over all of them costs as much as over one.
@@ -324,7 +294,7 @@ def _the_rank(folder: Path, X: FloatArray, Y: FloatArray, n_threads: int | None)
     the mean alone.
     """
     code = 'ReducedRankRegressor(rank="cv", alpha=10.0, random_state=0).fit(X, Y)'
-    return _stop("Choosing the rank", text, pictures=(picture,), code=code)
+    return stop("Choosing the rank", text, pictures=(picture,), code=code)
 
 
 def _the_codes(folder: Path, X: FloatArray, n_threads: int | None) -> Stop:
@@ -343,7 +313,7 @@ def _the_codes(folder: Path, X: FloatArray, n_threads: int | None) -> Stop:
             ax.set_yticks([])
         axes[row, 0].set_ylabel(title, fontsize="small")
     caption = "Eight digits and what auto-encoders of growing width keep of them."
-    picture = _pictures.save(figure, folder / "8-codes.png", caption)
+    picture = _pictures.save(figure, folder / "9-codes.png", caption)
     rows = [("hidden units", "share of the variance kept", "mean squared error, summed over pixels")]
     rows += [
         (
@@ -357,7 +327,7 @@ def _the_codes(folder: Path, X: FloatArray, n_threads: int | None) -> Stop:
     With the images themselves as targets the same network is a linear auto-encoder, and its global minimum is principal
     component analysis (Baldi & Hornik 1989). The theory, the verdicts and the certificates are the same.
     """
-    return _stop("Without labels", text, tuple(rows), (picture,), "LinearAutoencoder(n_components=8).fit(X).certify()")
+    return stop("Without labels", text, tuple(rows), (picture,), "LinearAutoencoder(n_components=8).fit(X).certify()")
 
 
 def command(folder: Path) -> str:

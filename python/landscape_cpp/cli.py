@@ -63,14 +63,14 @@ stores them, one for each layer; with n0 inputs and n1 units in the first hidden
 
 _EXAMPLES = """\
 examples:
-  landscape tour                                  seven stops on real data, then a page to open in a browser
+  landscape tour                                  eight stops on real data, then a page to open in a browser
   landscape analyze digits --hidden 8             the landscape of a 64-8-10 network on images of digits
   landscape analyze table.csv --targets price --hidden 2 --plots pictures
   landscape analyze --help                        files, columns, weights
 """
 
 _TOUR = """\
-Seven stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
+Eight stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
 can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the way out, the
 certificate at the end, pictures of it all, and the scikit-learn estimators.
 

@@ -391,6 +391,11 @@ class ShallowLinear(LinearNetwork[Point]):
         """
         return self._classify(self._point(p), check.as_float("tol", tol, positive=True), check.as_threads(n_threads))
 
+    @property
+    def rank_bound(self) -> int:
+        """The smaller of the width and rank Σ: the rank of the product at a global minimum."""
+        return min(self.n_hidden, self._cov.spectrum().rank)
+
     def _layer_shapes(self) -> tuple[tuple[int, int], ...]:
         return (self.n_hidden, self.n_inputs), (self.n_outputs, self.n_hidden)
 

@@ -31,12 +31,13 @@ from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
+from .training import TrainingResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_ladder", "plot_slice", "plot_spectrum"]
+__all__ = ["plot_ladder", "plot_slice", "plot_spectrum", "plot_training"]
 
 BLUE, VERMILLION, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
 
@@ -163,6 +164,87 @@ def plot_ladder(
     ax.set_title(f"The lowest {len(rungs)} critical values" if len(rungs) == count else "All critical values", pad=40)
     handles, _ = ax.get_legend_handles_labels()
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=min(4, len(handles)), frameon=False, fontsize="small")
+    return figure, ax
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def plot_training(
+    result: Any,
+    *,
+    also: Mapping[str, Any] | None = None,
+    flow: Any = None,
+    most: int = 30,
+    value_label: str = _VALUE,
+    ax: Axes | None = None,
+) -> tuple[Figure, Axes]:
+    """The value of every start after every recorded step, over the critical values at which a run can wait.
+
+    From small weights a linear network goes from saddle to saddle: the value waits near the lowest critical value of
+    rank 0, of rank 1, ... in turn. These values are drawn as dotted lines.
+
+    Args:
+        result: A :class:`~landscape_cpp.TrainingResult`, recorded at more than two steps to see anything.
+        also: Named further results on the same landscape, at most three, drawn in colours of their own.
+        flow: A :class:`~landscape_cpp.BalancedFlow`: ticks at the steps at which its modes have come half way, for runs
+            with a fixed learning rate.
+        most: Starts of ``result`` to draw, the first ones.
+        value_label: What the values are, with their units.
+        ax: Axes to draw into; None makes a figure.
+
+    Returns:
+        The figure and the axes.
+
+    Raises:
+        TypeError: For what is no result of training.
+        ValueError: For results on another landscape, or a flow beside a learning rate that is not fixed.
+
+    References:
+        THEORY 3.7; Saxe, McClelland & Ganguli (2014).
+    """
+    count = check.as_int("most", most, minimum=1)
+    named = {} if also is None else _named(also, 3)
+    for name, item in {"result": result, **named}.items():
+        if not isinstance(item, TrainingResult):
+            raise TypeError(f"{name} must be a TrainingResult, got {type(item).__name__}")
+        if item.landscape.shapes != result.landscape.shapes:
+            raise ValueError(f"{name} must be on the landscape of the first result, {result.landscape!r}")
+    rate = result.settings["learning_rate"]
+    if flow is not None and isinstance(rate, str):
+        raise ValueError(f"flow needs runs with a fixed learning rate, got {rate!r}")
+    figure, ax = _axes(ax, 7.4, 5.0)
+
+    net = result.landscape
+    modes = net.cov.spectrum().eigenvalues[: net.rank_bound]
+    plateaus = net.minimum_value + np.append(np.cumsum(modes[::-1])[::-1], 0.0)
+    for rank, value in enumerate(plateaus):
+        label = "lowest critical value of each rank" if rank == 0 else None
+        ax.axhline(value, color=GREY, linestyle=":", linewidth=0.9, zorder=1, label=label)
+    shown = min(count, len(result))
+    for i in range(shown):
+        label = f"{shown} starts" if i == 0 and shown > 1 else ("the run" if i == 0 else None)
+        ax.plot(result.trace.steps, result.trace.values[i], color=BLUE, alpha=0.55, linewidth=1.0, label=label)
+    for (name, item), colour in zip(named.items(), (VERMILLION, GREEN, PURPLE), strict=False):
+        for i in range(len(item)):
+            ax.plot(item.trace.steps, item.trace.values[i], color=colour, linewidth=1.8, label=name if i == 0 else None)
+    if flow is not None:
+        ax.plot(
+            flow.half_times / rate,
+            plateaus[: len(flow.half_times)] - 0.5 * modes[: len(flow.half_times)],
+            linestyle="none",
+            marker="|",
+            markersize=12,
+            markeredgewidth=1.6,
+            color="black",
+            label="predicted arrival of a mode",
+        )
+    ax.set_title("Training, and where it can wait")
+    ax.set_xlabel("steps")
+    ax.set_ylabel(value_label)
+    span = plateaus[0] - plateaus[-1]
+    ax.set_ylim(plateaus[-1] - 0.06 * span, plateaus[0] + 0.1 * span)
+    _legend_below(ax, columns=2)
     return figure, ax
 
 
