@@ -23,6 +23,7 @@ void register_linear(py::module_& module);
 void register_deep(py::module_& module);
 void register_curvature(py::module_& module);
 void register_training(py::module_& module);
+void register_factorization(py::module_& module);
 
 // SciPy's BLAS/LAPACK, or null when it is not there or does not behave. Call with the GIL.
 const Blas* scipy_blas();
@@ -93,6 +94,15 @@ inline Monitor signal_monitor() {
     py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   });
+}
+
+// Ctrl-C ends a long run without an error: what there is goes back to the caller.
+inline void forget_interrupt() {
+  if (PyErr_Occurred() == nullptr) return;
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0)
+    PyErr_Clear();
+  else
+    throw py::error_already_set();
 }
 
 // Threads go to the items of a batch, or into the products of a single item; the bits are the same.

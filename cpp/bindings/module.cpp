@@ -70,4 +70,5 @@ PYBIND11_MODULE(LANDSCAPE_MODULE_NAME, m) {
   register_linear(m);
   register_deep(m);
   register_training(m);
+  register_factorization(m);
 }

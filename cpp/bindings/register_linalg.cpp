@@ -39,7 +39,7 @@ const Blas* load_scipy_blas() {
     const py::dict lapack = py::module_::import("scipy.linalg.cython_lapack").attr("__pyx_capi__");
     const bool complete = load(table.dgemm, blas, "dgemm") && load(table.dsyrk, blas, "dsyrk") &&
                           load(table.dsyevd, lapack, "dsyevd") && load(table.dgesdd, lapack, "dgesdd") &&
-                          load(table.dgeqrf, lapack, "dgeqrf");
+                          load(table.dgeqrf, lapack, "dgeqrf") && load(table.dpotrf, lapack, "dpotrf");
     return complete && behaves(table) ? &table : nullptr;
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_ImportError) && !error.matches(PyExc_AttributeError)) throw;

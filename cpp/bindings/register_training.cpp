@@ -22,15 +22,6 @@ struct ObjectiveObject {
   std::unique_ptr<Objective> objective;
 };
 
-// Ctrl-C ends a run of training without an error: what there is goes back to the caller.
-void forget_interrupt() {
-  if (PyErr_Occurred() == nullptr) return;
-  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0)
-    PyErr_Clear();
-  else
-    throw py::error_already_set();
-}
-
 using Integers = py::array_t<std::int64_t, py::array::c_style>;
 
 void require_rows(const py::array& array, Index rows, const char* name) {

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
+from ._factorization_data import Loss
+from ._factorization_path import FactorizationPath, FactorizationPathCheck
 from ._flow import BalancedFlow
 from ._io import build_info, load
 from ._local_witness import LocalWitness
 from ._paths import Path, PathCheck, Segment
+from ._svt import SVT, SparsePlusLowRank, svt
+from ._verify import Verification, verify
 from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
 from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
+from .factorization import MatrixFactorization
 from .linear import ShallowLinear
 from .results import (
     Certificate,
@@ -33,8 +38,12 @@ from .results import (
     Hypothesis,
     Kind,
     Pivot,
+    PolarBounds,
     Slice,
+    Solution,
+    SolutionTrace,
     Spectrum,
+    StationaryPoint,
     StopReason,
     Verdict,
 )
@@ -66,6 +75,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "ACTIVE_ISA",
     "AVAILABLE_ISAS",
+    "SVT",
     "BalancedFlow",
     "Certificate",
     "ConvergenceError",
@@ -79,26 +89,38 @@ __all__ = [
     "DeepLinear",
     "Eigenpair",
     "EscapeDirection",
+    "FactorizationPath",
+    "FactorizationPathCheck",
     "Hypothesis",
     "Kind",
     "LocalWitness",
+    "Loss",
+    "MatrixFactorization",
     "Path",
     "PathCheck",
     "Pivot",
+    "PolarBounds",
     "Segment",
     "ShallowLinear",
     "Slice",
+    "Solution",
+    "SolutionTrace",
+    "SparsePlusLowRank",
     "SpectralData",
     "Spectrum",
+    "StationaryPoint",
     "StopReason",
     "Trace",
     "TrainingResult",
     "Verdict",
+    "Verification",
     "__version__",
     "build_info",
     "curvature",
     "errors",
     "load",
     "slice",
+    "svt",
     "train",
+    "verify",
 ]

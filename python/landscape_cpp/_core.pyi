@@ -99,6 +99,57 @@ class Objective:
     A landscape as training sees it.
     """
 
+class Factorization:
+    """
+    Observed entries of a matrix, a loss and a penalty; optionally data X.
+    """
+
+    def __init__(
+        self,
+        rows: typing.SupportsInt | typing.SupportsIndex,
+        cols: typing.SupportsInt | typing.SupportsIndex,
+        row: numpy.typing.NDArray[numpy.int64],
+        column: numpy.typing.NDArray[numpy.int64],
+        targets: numpy.typing.NDArray[numpy.float64],
+        weights: numpy.typing.NDArray[numpy.float64] | None,
+        loss: str,
+        delta: typing.SupportsFloat | typing.SupportsIndex,
+        lam: typing.SupportsFloat | typing.SupportsIndex,
+        data: numpy.typing.NDArray[numpy.float64] | None,
+    ) -> None: ...
+    def gradient(
+        self,
+        u: numpy.typing.NDArray[numpy.float64],
+        v: numpy.typing.NDArray[numpy.float64],
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple[typing.Any, ...]:
+        """
+        Values, and the gradients with respect to U and V.
+        """
+
+    def value(
+        self,
+        u: numpy.typing.NDArray[numpy.float64],
+        v: numpy.typing.NDArray[numpy.float64],
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Values of a point or a batch, always a 1-D array.
+        """
+
+class FactorizationHessian(Hessian):
+    """
+    The Hessian of a factorisation at one point.
+    """
+
+    def __init__(
+        self,
+        factorization: Factorization,
+        u: numpy.typing.NDArray[numpy.float64],
+        v: numpy.typing.NDArray[numpy.float64],
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
 def accumulate_factor(
     factor: numpy.typing.NDArray[numpy.float64],
     x: numpy.typing.NDArray[numpy.float64],
@@ -224,6 +275,18 @@ def lanczos(
     Extreme eigenpairs: values, vectors (rows), residuals, products, converged.
     """
 
+def largest_singular_value(
+    operand: tuple[typing.Any, ...],
+    start: numpy.typing.NDArray[numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    failure: typing.SupportsFloat | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (lower, upper, left, right, by Lanczos, failure probability, products)
+    """
+
 def max_threads() -> int:
     """
     Threads a parallel region would use by default; 1 without OpenMP.
@@ -337,6 +400,22 @@ def shallow_value(
     Values of a point or a batch, always a 1-D array.
     """
 
+def solve_factorization(
+    factorization: Factorization,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    rank_max: typing.SupportsInt | typing.SupportsIndex,
+    max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    failure: typing.SupportsFloat | typing.SupportsIndex,
+    on_record: collections.abc.Callable[[tuple[float, int, float, float, float, float]], None] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (U, V, status, trace)
+    """
+
 def spectral_from_factor(
     fx: numpy.typing.NDArray[numpy.float64],
     fy: numpy.typing.NDArray[numpy.float64],
@@ -356,6 +435,18 @@ def spectral_from_moments(
 ) -> Spectral:
     """
     Spectral data from second moments.
+    """
+
+def svt(
+    operand: tuple[typing.Any, ...],
+    lam: typing.SupportsFloat | typing.SupportsIndex,
+    start: numpy.typing.NDArray[numpy.float64],
+    method: str,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (left, values, right, margin, error bound, complete, converged, method, products)
     """
 
 def symmetric_eigen(

@@ -80,6 +80,16 @@ def as_float(name: str, value: Any, *, positive: bool = False) -> float:
     return result
 
 
+def as_indices(name: str, value: Any, count: int) -> npt.NDArray[np.int64]:
+    """Indices between 0 and ``count`` - 1, an array of integers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got dtype {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() >= count):
+        raise ValueError(f"{name} must lie between 0 and {count - 1}, got {array.min()} to {array.max()}")
+    return np.asarray(array, dtype=np.int64)
+
+
 def as_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """One of a few strings."""
     if not isinstance(value, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, overload
@@ -27,8 +27,12 @@ __all__ = [
     "Hypothesis",
     "Kind",
     "Pivot",
+    "PolarBounds",
     "Slice",
+    "Solution",
+    "SolutionTrace",
     "Spectrum",
+    "StationaryPoint",
     "StopReason",
     "Verdict",
 ]
@@ -58,6 +62,8 @@ class StopReason(_Text):
     CONVERGED = "converged"
     MAX_STEPS = "max_steps"
     DIVERGED = "diverged"
+    RANK_LIMIT = "rank_limit"  # stationary at the largest width allowed, and a wider point is better
+    TIME_LIMIT = "time_limit"
     STALLED = "stalled"  # no step along the negative gradient lowers the value in this arithmetic
     INTERRUPTED = "interrupted"
 
@@ -389,6 +395,28 @@ class CriticalValues(tuple[CriticalValue, ...]):
         return "\n".join([header, *lines])
 
 
+def _plain(value: Any) -> Any:
+    """Arrays as {"shape", "array"}, tuples as lists, floats that have no JSON as {"float"}; the rest as it is."""
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "array": value.ravel().tolist()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return {"float": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _restored(value: Any) -> Any:
+    """The inverse of :func:`_plain`; lists come back as tuples."""
+    if isinstance(value, dict):
+        if set(value) == {"shape", "array"}:
+            return np.array(value["array"], dtype=np.float64).reshape(value["shape"])
+        if set(value) == {"float"}:
+            return float(value["float"])
+        return {key: _restored(item) for key, item in value.items()}
+    return tuple(_restored(item) for item in value) if isinstance(value, list) else value
+
+
 @dataclass(frozen=True)
 class Certificate:
     """How far a point is from the global minimum, proved.
@@ -409,7 +437,14 @@ class Certificate:
         scale: The objective at zero parameters.
         verdict: GLOBAL, NOT_GLOBAL (a proved decrease exceeds tol · scale) or UNDECIDED.
         reason: The verdict in words.
-        schema_version: Of the JSON form.
+        schema_version: Of the JSON form; 2 since certificates carry a proof.
+        landscape: Which concept the certificate is about.
+        data_fingerprint: SHA-256 of what defines the objective.
+        point_fingerprint: SHA-256 of the point's arrays.
+        dual_scale: s of the dual point s G, regularised landscapes.
+        failure_probability: Of a probabilistic guarantee, else 0.
+        proof: What :func:`landscape_cpp.verify` needs beyond the point and the data; the keys depend on ``landscape``.
+        digest: SHA-256 of the other fields.
     """
 
     value: float
@@ -427,7 +462,14 @@ class Certificate:
     reason: str
     polar_lower: float | None = None
     polar_upper: float | None = None
-    schema_version: int = 1
+    schema_version: int = 2
+    landscape: str = ""
+    data_fingerprint: str = ""
+    point_fingerprint: str = ""
+    dual_scale: float | None = None
+    failure_probability: float = 0.0
+    proof: Mapping[str, Any] | None = field(default=None, repr=False)
+    digest: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         """A block a person can read."""
@@ -447,8 +489,7 @@ class Certificate:
         data = {item.name: getattr(self, item.name) for item in fields(self)}
         data["type"] = "Certificate"
         data["verdict"] = str(self.verdict)
-        if self.witness is not None:
-            data["witness"] = [block.tolist() for block in self.witness]
+        data["witness"], data["proof"] = _plain(self.witness), _plain(self.proof)
         # Floats in Python's shortest exact form; an infinite number has no JSON, so it is written as text.
         return json.dumps({k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()})
 
@@ -463,14 +504,13 @@ class Certificate:
         names = {item.name for item in fields(cls)}
         if not isinstance(data, dict) or data.pop("type", None) != "Certificate" or set(data) != names:
             raise ValueError("the text is not a landscape_cpp certificate")
-        if data["schema_version"] != 1:
-            raise ValueError(f"the certificate has schema version {data['schema_version']}, this version reads 1")
+        if data["schema_version"] != 2:
+            raise ValueError(f"the certificate has schema version {data['schema_version']}, this version reads 2")
         floats = ("value", "lower_bound", "gap", "relative_gap", "margin", "stationarity", "tol", "scale")
-        for name in floats:
-            data[name] = float(data[name])
+        for name in (*floats, "failure_probability", "polar_lower", "polar_upper", "dual_scale"):
+            data[name] = None if data[name] is None else float(data[name])
         data["verdict"] = Verdict(data["verdict"])
-        if data["witness"] is not None:
-            data["witness"] = tuple(np.array(block, dtype=np.float64) for block in data["witness"])
+        data["witness"], data["proof"] = _restored(data["witness"]), _restored(data["proof"])
         return cls(**data)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -552,3 +592,132 @@ class Slice:
             return np.polynomial.polynomial.polyval(np.asarray(s), self.coefficients)
         first, second = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
         return np.polynomial.polynomial.polyval2d(first, second, self.coefficients)
+
+
+@dataclass(frozen=True)
+class PolarBounds:
+    """Both sides of the largest singular value of a residual, the polar Ω° of the nuclear norm (THEORY 7.1).
+
+    Attributes:
+        lower: Attained by ``witness``, rounding taken off.
+        upper: Proved, rounding included.
+        witness: Unit vectors (u, v) with uᵀ E v ≥ lower; None for a zero matrix.
+        method: How the upper bound was proved: ``"cholesky"`` of κ² I - EᵀE, or ``"krylov"``.
+        guarantee: ``"deterministic"``, or ``"probabilistic"`` with ``failure_probability``.
+        failure_probability: That the upper bound is false.
+        products: Columns multiplied by E or Eᵀ.
+    """
+
+    lower: float
+    upper: float
+    witness: tuple[FloatArray, FloatArray] | None = field(repr=False)
+    method: str
+    guarantee: str
+    failure_probability: float
+    products: int
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """What a point of a factorisation is.
+
+    Attributes:
+        kind: The verdict; ``"local_minimum"`` means of its width, and that a wider point is better.
+        value: The objective.
+        gap: Proved distance to the minimum over all widths.
+        stationarity: Relative gradient, see :class:`Certificate`.
+        polar_lower: Largest singular value of the residual, from below.
+        polar_upper: From above.
+        lam: λ, which it must not exceed at a global minimum.
+        rank: Of U Vᵀ.
+        escape: A direction of negative curvature at a strict saddle, else None.
+        reason: The verdict in words.
+        tol: Tolerance used.
+    """
+
+    kind: Kind
+    value: float
+    gap: float
+    stationarity: float
+    polar_lower: float
+    polar_upper: float
+    lam: float
+    rank: int
+    escape: EscapeDirection | None = field(repr=False)
+    reason: str
+    tol: float
+
+    def __str__(self) -> str:
+        """A block a person can read."""
+        rows: list[tuple[str, object]] = [
+            ("because", self.reason),
+            ("value", self.value),
+            ("gap, all widths", self.gap),
+            ("stationarity", f"{self.stationarity:.3g} (stationary below {self.tol:g})"),
+            (
+                "largest singular value of the residual",
+                f"{self.polar_lower:.9g} to {self.polar_upper:.9g}, λ {self.lam:g}",
+            ),
+            ("rank", self.rank),
+        ]
+        if self.escape is not None:
+            rows.append(("escape", f"curvature {self.escape.curvature:.6g} ({self.escape.source})"))
+        return _block(str(self.kind), rows)
+
+
+@dataclass(frozen=True)
+class SolutionTrace:
+    """What a solver did, one row per round; bounds are those known at that time.
+
+    Attributes:
+        seconds: Since the start, (T,).
+        width: Columns of U and V, (T,).
+        value: The objective, (T,).
+        lower_bound: Best proved lower bound of the minimum over all widths, (T,).
+        polar_lower: Largest singular value of the residual, from below, (T,).
+        polar_upper: The same from above, infinite where it was not computed, (T,).
+    """
+
+    seconds: FloatArray = field(repr=False)
+    width: npt.NDArray[np.int64] = field(repr=False)
+    value: FloatArray = field(repr=False)
+    lower_bound: FloatArray = field(repr=False)
+    polar_lower: FloatArray = field(repr=False)
+    polar_upper: FloatArray = field(repr=False)
+
+    def __len__(self) -> int:
+        """Number of rounds recorded."""
+        return len(self.seconds)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved factorisation.
+
+    Attributes:
+        point: (U, V), balanced: Uᵀ U = Vᵀ V diagonal, by descending singular value.
+        value: The objective.
+        certificate: Its proof.
+        trace: The rounds.
+        stop_reason: ``"converged"`` if the relative gap asked for is proved.
+        seconds: Wall time, the certificate included.
+    """
+
+    point: tuple[FloatArray, FloatArray] = field(repr=False)
+    value: float
+    certificate: Certificate = field(repr=False)
+    trace: SolutionTrace = field(repr=False)
+    stop_reason: StopReason
+    seconds: float
+
+    @property
+    def rank(self) -> int:
+        """Number of columns of U and V."""
+        return int(self.point[0].shape[1])
+
+    def __str__(self) -> str:
+        """A line."""
+        return (
+            f"rank {self.rank}, value {self.value:.9g}, proved relative gap {self.certificate.relative_gap:.2g} "
+            f"({self.stop_reason}, {self.seconds:.2f} s)"
+        )

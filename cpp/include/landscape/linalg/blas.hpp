@@ -15,12 +15,14 @@ struct Blas {
   using Gesdd = void(char* jobz, int* m, int* n, double* a, int* lda, double* s, double* u, int* ldu, double* vt,
                      int* ldvt, double* work, int* lwork, int* iwork, int* info);
   using Geqrf = void(int* m, int* n, double* a, int* lda, double* tau, double* work, int* lwork, int* info);
+  using Potrf = void(char* uplo, int* n, double* a, int* lda, int* info);
 
   Gemm* dgemm = nullptr;
   Syrk* dsyrk = nullptr;
   Syevd* dsyevd = nullptr;
   Gesdd* dgesdd = nullptr;
   Geqrf* dgeqrf = nullptr;
+  Potrf* dpotrf = nullptr;
 };
 
 }  // namespace landscape

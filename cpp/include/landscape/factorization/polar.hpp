@@ -1,0 +1,11 @@
+// The polar of the nuclear norm at the residual of a factorisation: its largest singular value, from both sides.
+#pragma once
+
+#include "landscape/factorization/solve.hpp"
+
+namespace landscape::factorization {
+
+// Bounds by linalg::largest_singular_value, as tight as the solver asks; `failure` is for the probabilistic ones.
+Polar residual_polar(double failure);
+
+}  // namespace landscape::factorization

@@ -1,0 +1,47 @@
+#include "landscape/factorization/polar.hpp"
+
+#include <algorithm>
+
+#include "landscape/linalg/largest_singular_value.hpp"
+
+namespace landscape::factorization {
+
+namespace {
+
+// The residual in both orders, as the linear algebra reads it.
+struct CompressedResidual {
+  Vector by_columns;
+  linalg::CompressedRows rows, columns;
+
+  explicit CompressedResidual(const Residual& residual) {
+    const Observed& o = residual.observed;
+    by_columns.resize(o.entries());
+    for (Index k = 0; k < o.entries(); ++k) by_columns[k] = residual.values[o.by_rows[static_cast<std::size_t>(k)]];
+    rows = {o.n2, o.n0, o.row_start.data(), o.column.data(), residual.values.data()};
+    columns = {o.n0, o.n2, o.column_start.data(), o.row.data(), by_columns.data()};
+  }
+};
+
+}  // namespace
+
+Polar residual_polar(double failure) {
+  return [failure](const Residual& residual, const ConstMatrixView& warm_start, const PolarRequest& request,
+                   const Context& context) {
+    const CompressedResidual matrix(residual);
+    linalg::SingularValueBoundSettings settings;
+    settings.failure = failure;
+    if (request.lower > 0.0 && request.enough > request.lower) {
+      // half of the way to the bound that ends the solve leaves room for the rounding of the proof
+      settings.tolerance = std::clamp(0.5 * (request.enough / request.lower - 1.0), 1e-9, 0.5);
+    }
+    const linalg::SingularValueBounds bounds =
+        linalg::largest_singular_value(linalg::measured(matrix.rows, matrix.columns), settings, warm_start, context);
+    PolarEstimate estimate;
+    estimate.lower = bounds.lower;
+    estimate.upper = bounds.upper;
+    if (bounds.right.size() == residual.observed.n0) estimate.right = bounds.right;
+    return estimate;
+  };
+}
+
+}  // namespace landscape::factorization
