@@ -31,8 +31,8 @@ Polar residual_polar(double failure) {
     linalg::SingularValueBoundSettings settings;
     settings.failure = failure;
     if (request.lower > 0.0 && request.enough > request.lower) {
-      // half of the way to the bound that ends the solve leaves room for the rounding of the proof
-      settings.tolerance = std::clamp(0.5 * (request.enough / request.lower - 1.0), 1e-9, 0.5);
+      // short of the bound that ends the solve: the proof adds its rounding
+      settings.tolerance = std::clamp(0.9 * (request.enough / request.lower - 1.0), 1e-9, 0.5);
     }
     const linalg::SingularValueBounds bounds =
         linalg::largest_singular_value(linalg::measured(matrix.rows, matrix.columns), settings, warm_start, context);

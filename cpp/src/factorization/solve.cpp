@@ -201,8 +201,10 @@ class Solver {
     const Index violators = subspace.violators(lam);
     Matrix known;  // directions worth exploring again
     bool moved = false;
+    // Far from stationary, what lies beside the spans is mostly the error inside them: descend before inserting it.
+    const bool settled = subspace.outside.size() == 0 || subspace.inside <= std::max(1.1 * lam, subspace.outside[0]);
     step_ = std::max(shortest, violators > 0 ? 2.0 * step_ : step_);
-    for (int trial = 0; trial < 30; ++trial) {
+    for (int trial = 0; settled && trial < 30; ++trial) {
       const ProximalPoint next(subspace, step_, lam, rank_max_, context_);
       const Balanced factors = next.factors(context_);
       const Matrix stacked = stack(factors.u, factors.v);

@@ -33,6 +33,8 @@ Vector sum_over_chunks(Index n, Index columns, const Context& context, Body&& bo
 
 LanczosChains::LanczosChains(Operator apply, Index n, Index chains, std::uint64_t seed, const Context& context)
     : apply_(std::move(apply)), context_(context) {
+  // The vector operations of a step are too short for a parallel region; the operator has its own context.
+  if (n * chains <= (Index{1} << 20)) context_.n_threads = 1;
   previous_ = Matrix::Zero(n, chains);
   current_.resize(n, chains);
   image_.resize(n, chains);

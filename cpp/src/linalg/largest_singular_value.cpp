@@ -83,8 +83,9 @@ Vector random_vector(Index n, std::uint64_t seed, std::uint64_t stream) {
   return x;
 }
 
-Vector symmetric_product(const Matrix& g, const Vector& x, const Context& context) {
-  constexpr Index tile = 32;
+Vector symmetric_product(const Matrix& g, const Vector& x, Context context) {
+  constexpr Index tile = 32, serial_up_to = 1024;
+  if (g.rows() <= serial_up_to) context.n_threads = 1;
   Vector out(g.rows());
   parallel_for((g.rows() + tile - 1) / tile, context, [&](Index block, int) {
     const Index row = block * tile, rows = std::min(tile, g.rows() - row);
