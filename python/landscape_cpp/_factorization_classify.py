@@ -52,6 +52,8 @@ def classify(land: MatrixFactorization, p: Factors, tol: float, n_threads: int |
         return verdict(Kind.UNDETERMINED, f"the relative gradient {stationarity:.3g} is near the tolerance")
     if polar.lower <= land.lam:
         return verdict(Kind.UNDETERMINED, "no unit lowers the objective, but the gap is not proved either")
+    if not p[0].shape[1]:
+        return verdict(Kind.LOCAL_MINIMUM, "the only point of width zero: widen it")
     escape = _escape(land, p, polar.witness, n_threads)
     if escape is not None:
         return verdict(Kind.STRICT_SADDLE, "stationary, with a direction of negative curvature at this width", escape)

@@ -70,7 +70,7 @@ class FactorizationData:
 def factorization_data(Y: Any, mask: Any, weights: Any, X: Any, loss: Any, delta: Any) -> FactorizationData:
     """Check everything before any work."""
     kind = Loss(check.as_choice("loss", loss, LOSSES), check.as_float("delta", delta, positive=True))
-    data = None if X is None else check.as_array("X", X, "(m, n0)", (None, None))
+    data = None if X is None else _own(check.as_array("X", X, "(m, n0)", (None, None)))
     if scipy.sparse.issparse(Y):
         if mask is not None:
             raise ValueError("mask must be None for a sparse Y: its stored entries are the observed ones")
@@ -140,7 +140,7 @@ def _dense_targets(Y: Any, mask: Any) -> tuple[FloatArray, npt.NDArray[np.bool_]
     array = np.asarray(check.as_real("Y", Y), dtype=np.float64)
     if array.ndim != 2:
         raise ValueError(f"Y must be a matrix, got shape {array.shape}")
-    array = np.ascontiguousarray(array)
+    array = _own(array)
     if mask is None:
         if np.isnan(array).any():
             place = np.argwhere(np.isnan(array))[0]
@@ -158,7 +158,14 @@ def _dense_targets(Y: Any, mask: Any) -> tuple[FloatArray, npt.NDArray[np.bool_]
             raise ValueError(f"mask must have the shape of Y, {array.shape}, got {seen.shape}")
     filled = np.where(seen, array, 0.0)
     check.check_finite("Y", filled)
-    return filled, None if seen.all() else seen
+    return _own(filled), None if seen.all() else seen
+
+
+def _own(array: FloatArray) -> FloatArray:
+    """A copy in C order that nobody can write to."""
+    copy = np.array(array, dtype=np.float64, order="C")
+    copy.flags.writeable = False
+    return copy
 
 
 def _weights(weights: Any, pattern: Any, shape: Any) -> FloatArray:
@@ -188,4 +195,4 @@ def _weights(weights: Any, pattern: Any, shape: Any) -> FloatArray:
     check.check_finite("weights", values)
     if (values < 0.0).any():
         raise ValueError(f"weights must not be negative, got {float(values.min())}")
-    return np.ascontiguousarray(values, dtype=np.float64)
+    return _own(values)

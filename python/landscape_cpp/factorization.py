@@ -372,9 +372,17 @@ class MatrixFactorization:
             n_threads: Threads; None is all of them.
         """
         point = self._single(p)
+        chance = self._chance(failure_probability)
         problem = self._problem
         g = problem.slopes(problem.prediction(point)[0])
-        return self._bounds(problem.matrix(-g), point[1], tol, failure_probability, n_threads)
+        return self._bounds(problem.matrix(-g), point[1], tol, chance, n_threads)
+
+    @staticmethod
+    def _chance(value: Any) -> float:
+        chance = check.as_float("failure_probability", value, positive=True)
+        if chance >= 0.01:
+            raise ValueError(f"failure_probability must be below 0.01, got {chance}")
+        return chance
 
     def _bounds(
         self, matrix: Any, start: FloatArray, tol: float | None, failure_probability: float, n_threads: int | None
@@ -405,11 +413,18 @@ class MatrixFactorization:
             A :class:`Certificate`, which :func:`verify` re-checks in NumPy.
         """
         tol = check.as_float("tol", tol, positive=True)
-        chance = check.as_float("failure_probability", failure_probability, positive=True)
-        if chance >= 0.01:
-            raise ValueError(f"failure_probability must be below 0.01, got {chance}")
+        chance = self._chance(failure_probability)
+        return self._certify(self._single(p), tol, chance, n_threads)
+
+    def _certify(
+        self, point: Factors, tol: float, chance: float, n_threads: int | None, wanted: float = 0.0
+    ) -> Certificate:
         return proof.certify(
-            self, self._single(p), tol, lambda matrix, start: self._bounds(matrix, start, None, chance, n_threads)
+            self,
+            point,
+            tol,
+            lambda matrix, start, accuracy: self._bounds(matrix, start, accuracy, chance, n_threads),
+            wanted=wanted,
         )
 
     def classify(self, p: Any, *, tol: float = 1e-6, n_threads: int | None = None) -> StationaryPoint:
@@ -475,7 +490,7 @@ class MatrixFactorization:
             start=None if start is None else self._single(start, "start"),
             seed=check.as_seed("seed", seed),
             progress=check.as_bool("progress", progress),
-            failure_probability=failure_probability,
+            failure_probability=self._chance(failure_probability),
             n_threads=n_threads,
         )
 
