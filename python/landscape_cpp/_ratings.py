@@ -89,7 +89,7 @@ class Ratings:
         shape = (len(row_labels), len(column_labels))
         if scipy.sparse.issparse(self.Y):
             entries = self.Y.tocoo()
-            Y = scipy.sparse.csr_matrix((entries.data, (rows[entries.row], columns[entries.col])), shape=shape)
+            Y = scipy.sparse.coo_matrix((entries.data, (rows[entries.row], columns[entries.col])), shape=shape)
         else:
             Y = np.full(shape, np.nan)
             Y[np.ix_(rows, columns)] = self.Y
@@ -163,6 +163,7 @@ class _Table(Protocol):
     names: tuple[str, ...]
     width: int
     length: int
+    index: int | None  # the column that is known to hold the ids of the rows of a matrix
 
     def text(self, i: int) -> npt.NDArray[Any]:
         """Column i as ids, integers or text; missing cells are empty text."""
@@ -188,6 +189,7 @@ class _TextCells:
             sample = list(itertools.islice(lines, _datasets._SNIFFED_LINES))
         if not sample:
             raise DataError(f"{path.name} is empty")
+        self.index: int | None = None
         with _datasets._open_text(path) as handle:
             rows = list(_split(handle, sample))
         self.width = len(rows[0][1])
@@ -201,7 +203,8 @@ class _TextCells:
             raise DataError(f"{path.name} has a header and no rows")
         self.length = len(rows)
         self._lines = [line for line, _ in rows]
-        self._columns = list(zip(*(cells for _, cells in rows), strict=True))
+        flat = list(itertools.chain.from_iterable(cells for _, cells in rows))
+        self._columns = [flat[i :: self.width] for i in range(self.width)]
 
     def where(self, row: int) -> str:
         return f"{self.label}, line {self._lines[row]}"
@@ -245,26 +248,23 @@ def _is_word(cell: str) -> bool:
 
 
 def _is_header(rows: Sequence[tuple[int, list[str]]], label: str) -> bool:
-    """Whether the first line holds names: it does if none of its cells is a number; what may be either is refused."""
-    first, later = rows[0][1], [cells for _, cells in rows[1:]]
+    """Whether the first line holds names; a line that may be ids of columns or values of the matrix is refused."""
+    first, later = rows[0][1], [cells[0] for _, cells in rows[1:]]
     rest = first[1:]
-    if rest and all(map(_is_word, rest)):
-        return bool(later) and not all(any(map(_is_word, cells[1:])) for cells in later)
     if not rest:
-        return _is_word(first[0]) and any(not _is_word(cells[0]) for cells in later)
-    numbered = all(map(_datasets._is_number, rest))
-    corner = _is_word(first[0]) or (_datasets._is_missing(first[0]) and _is_count([cells[0] for cells in later]))
-    if corner and numbered and len(later) > 0 and not _are_ids_and_values(first):
+        return _is_word(first[0])
+    if all(map(_is_word, rest)) or (len(first) > 4 and any(map(_is_word, rest))):
+        return True  # only the ids of triplets are text, and these have three or four columns
+    if not all(map(_datasets._is_number, rest)):
+        return False
+    called = any(map(_is_word, later))  # the rows have names of their own
+    corner = _datasets._is_missing(first[0]) and (called or _is_count(later))
+    if corner or (_is_word(first[0]) and not (called and len(first) in (3, 4))):
         raise DataError(
             f"{label}, line {rows[0][0]} may hold the ids of the columns or a row of the matrix: "
             "say --header or --no-header"
         )
     return False
-
-
-def _are_ids_and_values(cells: Sequence[str]) -> bool:
-    """A line of triplets whose rows are called by text."""
-    return len(cells) in (3, 4) and _is_word(cells[0])
 
 
 def _is_count(cells: Sequence[str]) -> bool:
@@ -284,27 +284,24 @@ def _as_integers(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 class _ParquetCells:
-    """A Parquet file; an index that pandas stored comes first."""
+    """A Parquet file; an index that pandas stored without a name is no column, but it names the rows of a matrix."""
 
     def __init__(self, path: Path) -> None:
-        from pyarrow import parquet
-
         try:
-            columns = ParquetTable(path).names
+            self.names = ParquetTable(path).names
         except ParquetError as error:
             raise DataError(str(error)) from error
+        from pyarrow import parquet
+
         self.label = path.name
         self._file: Any = parquet.ParquetFile(path)
-        self.index = self._index()
-        self._stored = (*([self.index] if self.index else []), *(name for name in columns if name != self.index))
-        self.names = tuple(self._stored)
         self.width, self.length = len(self.names), int(self._file.metadata.num_rows)
-
-    def _index(self) -> str | None:
-        """The column of the ids of the rows, if pandas stored exactly one and it is no plain count."""
         metadata = (self._file.schema_arrow.metadata or {}).get(b"pandas")
         stored = json.loads(metadata)["index_columns"] if metadata else []
-        return stored[0] if len(stored) == 1 and isinstance(stored[0], str) else None
+        self._stored, self.index = list(self.names), None
+        if len(stored) == 1 and isinstance(stored[0], str):  # a mapping says that the index only counts
+            self._stored += [stored[0]] if stored[0] not in self.names else []
+            self.index = self._stored.index(stored[0])
 
     def where(self, row: int) -> str:
         return f"{self.label}, row {row} (counted from 0)"
@@ -313,11 +310,7 @@ class _ParquetCells:
         import pyarrow
 
         column = self._file.read(columns=[self._stored[i]]).column(self._stored[i])
-        return (
-            column.cast(column.type.value_type)
-            if isinstance(column.type, pyarrow.DictionaryType)
-            else column
-        )  # fmt: skip
+        return column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
 
     def text(self, i: int) -> npt.NDArray[Any]:
         import pyarrow
@@ -353,10 +346,10 @@ class _ParquetCells:
 
 def _looks_like_triplets(table: _Table) -> bool:
     """Three or four columns without a blank, ids in the first two and numbers in the third."""
-    if table.width not in (3, 4) or isinstance(getattr(table, "index", None), str):
+    if table.width not in (3, 4):
         return False
     ids = [table.text(i) for i in (0, 1)]
-    if any(_has_blank(column) or (column.dtype.kind == "U" and _mostly_fractions(column)) for column in ids):
+    if any(_has_blank(column) or (column.dtype.kind == "U" and _holds_fractions(column)) for column in ids):
         return False
     try:
         return not np.isnan(table.numbers(2)).any()
@@ -368,7 +361,7 @@ def _has_blank(ids: npt.NDArray[Any]) -> bool:
     return ids.dtype.kind == "U" and bool((ids == "").any())
 
 
-def _mostly_fractions(ids: npt.NDArray[Any]) -> bool:
+def _holds_fractions(ids: npt.NDArray[Any]) -> bool:
     """Text that a person would read as measured numbers."""
     return any("." in cell and _datasets._is_number(cell) for cell in ids.tolist())
 
@@ -415,28 +408,31 @@ def _assembled(table: Any, ids: Sequence[npt.NDArray[Any]], values: FloatArray, 
 
 
 def _matrix(table: _Table, index: bool | None, how: str) -> Ratings:
-    if index is None:
-        index = _has_index(table)
-    used = range(1 if index else 0, table.width)
-    if not len(used):
+    at = table.index
+    if index is False:
+        at = None
+    elif at is None and (index or _has_index(table)):
+        at = 0
+    used = [i for i in range(table.width) if i != at]
+    if not used:
         raise DataError(f"{table.label} has only the ids of the rows")
     Y = np.column_stack([table.numbers(i) for i in used])
-    rows = table.text(0) if index else np.arange(table.length)
+    rows = np.arange(table.length) if at is None else table.text(at)
+    if rows.dtype.kind == "U" and (rows == "").any():
+        raise DataError(f"{table.where(int(np.argmax(rows == '')))}: missing id of the row")
     names = np.array([table.names[i] for i in used]) if table.names else np.arange(len(used))
     columns = _as_integers(names) if table.names else names
     for labels, what in ((rows, "row"), (columns, "column")):
         unique, counts = np.unique(labels, return_counts=True)
         if len(unique) < len(labels):
             raise DataError(f"{table.label} has several {what}s {str(unique[np.argmax(counts > 1)])!r}")
-    named = "in the first column" if index else _NUMBERED
+    named = _NUMBERED if at is None else f"in {_called(table, at)}" if at < table.width else "in the index"
     note = f"matrix ({how}); ids of the rows {named}, of the columns {'in the header' if table.names else _NUMBERED}"
     return Ratings(table.label, _require_entries(Y, table.label), rows, columns, "matrix", note)
 
 
 def _has_index(table: _Table) -> bool:
     """Whether the first column holds ids: it does if they are text; a column that counts upwards is refused."""
-    if isinstance(getattr(table, "index", None), str):
-        return True
     first = table.text(0)
     if first.dtype.kind == "U" and any(map(_is_word, first.tolist())):
         return True

@@ -90,7 +90,16 @@ def verify(
 
     Returns:
         A :class:`Verification`, true in a condition iff everything holds.
+
+    Raises:
+        TypeError: For what is no certificate, no factorisation problem or no pair of factors.
     """
+    if not isinstance(certificate, Certificate):
+        raise TypeError(f"certificate must be a Certificate, got {type(certificate).__name__}")
+    if not all(hasattr(land, name) for name in ("Y", "mask_csr", "weights", "X", "loss", "lam")):
+        raise TypeError(f"land must be a MatrixFactorization, got {type(land).__name__}")
+    if not isinstance(p, (tuple, list)) or len(p) != 2:
+        raise TypeError(f"p must be a pair (U, V) of arrays, got {type(p).__name__}")
     point = (np.ascontiguousarray(p[0], dtype=np.float64), np.ascontiguousarray(p[1], dtype=np.float64))
     check = _Check(certificate, Problem(land), point, seed, cholesky_limit)
     check.identity(data_fingerprint(land))
