@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _pictures
-from ._cli_text import _entry, _fixed, _percent, _plural, _small
-from ._datasets import DataError, load_arrays
+from . import _datasets, _pictures
+from ._cli_text import _entry, _percent, _plural, _small
+from ._datasets import DataError
 from ._factorization_data import LOSSES
 from ._io import build_info
 from ._ratings import Labels, Ratings, blaming, read_ratings
@@ -33,6 +33,7 @@ Factors = tuple[FloatArray, FloatArray]
 _SCHEMA_VERSION = 1
 _DENSE_RESIDUAL = 3000  # rows or columns: all its singular values take seconds
 _EXTREME = 60  # singular values shown beyond
+_RESIDUAL = "root of the mean squared residual"
 
 _RATINGS = """\
 RATINGS is a table of triplets (a row id, a column id and a value in each line, further columns are left out; ids are
@@ -43,8 +44,8 @@ line of the output says which, --triplets and --matrix decide.
 """
 
 _COMPLETE = f"""\
-Fill in a matrix: over all factors U (n2, r), V (n0, r) of all widths r, the minimum of the loss of U Vᵀ, summed over
-the observed entries, plus λ/2 (|U|² + |V|²), with a proof of how close the factors found are to it.
+Fill in a matrix: over all factors U (n2, r), V (n0, r) of all widths r, the minimum of the loss of U V^T, summed
+over the observed entries, plus L/2 (|U|^2 + |V|^2), with a proof of how close the factors found are to it.
 
 {_RATINGS}
 It writes the factors (.npz: U, V, row_labels, column_labels; the entry of a row i and a column j is U[i] @ V[j]) and
@@ -66,7 +67,7 @@ same), 2 for an error, 130 after Ctrl-C (likewise).
 _CERTIFY = f"""\
 How far factors are from the best there are of any width, proved, however they were found.
 
-FACTORS is an .npz of U (n2, r) and V (n0, r), or of the matrix Z = U Vᵀ itself (n2, n0), or a .npy of Z. With
+FACTORS is an .npz of U (n2, r) and V (n0, r), or of the matrix Z = U V^T itself (n2, n0), or a .npy of Z. With
 row_labels and column_labels in the archive the rows are matched by their ids; without, row i of U belongs to the i-th
 id of RATINGS in ascending order (i-th row of a matrix), and likewise V.
 
@@ -155,9 +156,9 @@ def add_commands(commands: Any, run: Callable[[argparse.Namespace], Any], **type
 
 def _add_problem(parser: argparse.ArgumentParser, positive_float: Callable[[str], float]) -> None:
     add = parser.add_argument
-    add("--lam", metavar="L", type=positive_float, required=True, help="λ, the multiplier of ½ (|U|² + |V|²); the loss "
-        "is a sum, not a mean")  # fmt: skip
-    add("--loss", choices=LOSSES, default="squared", help="of one entry (default: squared, ½ (z - y)²)")
+    add("--lam", metavar="L", type=positive_float, required=True, help="the multiplier of (|U|^2 + |V|^2) / 2; "
+        "the loss is a sum, not a mean")  # fmt: skip
+    add("--loss", choices=LOSSES, default="squared", help="of one entry (default: squared, (z - y)^2 / 2)")
     add("--delta", metavar="D", type=positive_float, help="where the Huber loss becomes linear (default: 1)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--triplets", dest="form", action="store_const", const="triplets", help="RATINGS are triplets")
@@ -189,7 +190,8 @@ def _complete(args: argparse.Namespace) -> Outcome:
     if args.plots is not None:
         plots = _pictures.plotting()  # refused before any work where matplotlib is missing
         _pictures.make_folder(args.plots)
-    ratings, land = _problem(args)
+    ratings = _read(args)
+    land = ratings.landscape(args.lam, args.loss, args.delta or 1.0)
     try:
         solution = land.solve(
             args.tol,
@@ -231,11 +233,10 @@ def _require_folder(path: Path) -> None:
         raise DataError(f"cannot write {path}: no such folder")
 
 
-def _problem(args: argparse.Namespace) -> tuple[Ratings, MatrixFactorization]:
+def _read(args: argparse.Namespace) -> Ratings:
     if args.delta is not None and args.loss != "huber":
         raise DataError("--delta is for --loss huber")
-    ratings = read_ratings(args.ratings, form=args.form, columns=args.columns, header=args.header, index=args.index)
-    return ratings, ratings.landscape(args.lam, args.loss, args.delta or 1.0)
+    return read_ratings(args.ratings, form=args.form, columns=args.columns, header=args.header, index=args.index)
 
 
 def _save_factors(path: Path, solution: Solution, ratings: Ratings, args: argparse.Namespace) -> None:
@@ -275,10 +276,16 @@ def _head(ratings: Ratings, land: MatrixFactorization, args: argparse.Namespace)
             "loss": land.loss.name,
             "delta": land.loss.delta if land.loss.name == "huber" else None,
             "lam": land.lam,
-            "lambda_max": land.lambda_max,
+            "lambda_max": _lambda_max(land, args.threads),
             "tol": args.tol,
         },
     }
+
+
+def _lambda_max(land: MatrixFactorization, n_threads: int | None) -> float:
+    """``land.lambda_max`` to the digits that are printed, which costs large matrices much less."""
+    nothing = (np.zeros((land.n_outputs, 0)), np.zeros((land.n_inputs, 0)))
+    return land.polar(nothing, n_threads=n_threads).lower
 
 
 def _label_kind(labels: Labels) -> str:
@@ -299,9 +306,6 @@ def _fit(land: MatrixFactorization, solution: Solution) -> Report:
     return {"measure": _RESIDUAL, "number": scale * math.sqrt(float(np.mean(((predictions - targets) / scale) ** 2)))}
 
 
-_RESIDUAL = "root of the mean squared residual"
-
-
 def _certificate_report(certificate: Certificate) -> Report:
     """The fields of a certificate, without the arrays."""
     skipped = ("witness", "proof")
@@ -311,22 +315,23 @@ def _certificate_report(certificate: Certificate) -> Report:
 def _draw(plots: Any, land: MatrixFactorization, solution: Solution, folder: Path) -> list[Report]:
     k = None if min(land.n_outputs, land.n_inputs) <= _DENSE_RESIDUAL else solution.rank + _EXTREME
     pictures = []
-    for name, caption, plot in (
-        (
-            "gap",
-            "The objective above the best lower bound, and the lower bounds below the best objective.",
-            lambda ax: plots.plot_gap(solution, ax=ax),
-        ),
-        (
-            "residual",
-            "The singular values of the residual: none above λ at a global minimum, the units in use at λ.",
-            lambda ax: plots.plot_residual_spectrum(land, solution.point, k=k, ax=ax),
-        ),
-        ("width", "Columns of the factors after every round.", lambda ax: plots.plot_width(solution, ax=ax)),
-    ):
-        figure = _pictures.blank(7.0, 4.6)
+
+    def draw(name: str, caption: str, plot: Callable[[Any], Any]) -> None:
+        figure = _pictures.blank(7.0, 4.8)
         plot(figure.subplots())
         pictures.append(_pictures.save(figure, folder / f"{name}.png", caption))
+
+    draw(
+        "gap",
+        "The objective above the best lower bound, and the lower bounds below the best objective, against time.",
+        lambda ax: plots.plot_gap(solution, ax=ax),
+    )
+    draw(
+        "residual",
+        "Singular values of the residual: none above λ at a global minimum, and one at λ for every unit in use.",
+        lambda ax: plots.plot_residual_spectrum(land, solution.point, k=k, ax=ax),
+    )
+    draw("width", "Columns of the factors after every round.", lambda ax: plots.plot_width(solution, ax=ax))
     return [{"file": str(picture.path), "shows": picture.caption} for picture in pictures]
 
 
@@ -337,10 +342,7 @@ def _certify(args: argparse.Namespace) -> Outcome:
     if args.certificate is not None:
         _require_folder(args.certificate)
     arrays = _load_factors(args.factors)
-    if args.delta is not None and args.loss != "huber":
-        raise DataError("--delta is for --loss huber")
-    ratings = read_ratings(args.ratings, form=args.form, columns=args.columns, header=args.header, index=args.index)
-    ratings = _matched(ratings, arrays, args.factors.name)
+    ratings = _matched(_read(args), arrays, args.factors.name)
     land = ratings.landscape(args.lam, args.loss, args.delta or 1.0)
     point = _point(arrays, args.factors.name, land)
     with blaming(args.factors.name):
@@ -367,12 +369,10 @@ def _certify(args: argparse.Namespace) -> Outcome:
 def _load_factors(path: Path) -> dict[str, npt.NDArray[Any]]:
     """U and V or Z, with labels where there are any."""
     if path.suffix.lower() == ".npy":
-        from ._datasets import _load_npy, _require_file
-
-        _require_file(path)
-        arrays = {"Z": _load_npy(path)}
+        _datasets._require_file(path)
+        arrays = {"Z": _datasets._load_npy(path)}
     else:
-        arrays = load_arrays(path)
+        arrays = _datasets.load_arrays(path)
     if ("Z" in arrays) == ({"U", "V"} <= set(arrays)):
         raise DataError(f"{path.name} must hold U (n2, r) and V (n0, r), or Z (n2, n0); it holds {', '.join(arrays)}")
     for name in ("Z",) if "Z" in arrays else ("U", "V"):
@@ -428,8 +428,8 @@ def _problem_text(report: Report) -> list[str]:
     rows, columns, observed = data["n_rows"], data["n_columns"], data["n_observed"]
     sizes = f"{_plural(rows, 'row')}, {_plural(columns, 'column')}, {observed:,} observed"
     share = _percent(observed, rows * columns)
-    share_of_most = problem["lam"] / problem["lambda_max"] if problem["lambda_max"] > 0.0 else math.inf
-    beyond = "; zero is the solution from λ_max on" if share_of_most >= 1.0 else ""
+    relative = problem["lam"] / problem["lambda_max"] if problem["lambda_max"] > 0.0 else math.inf
+    beyond = ", from which on zero is the solution" if relative >= 1.0 else ""
     delta = "" if problem["delta"] is None else f" with δ = {problem['delta']:g}"
     return [
         *_entry("Ratings", f"{data['name']}: {sizes} ({share}), {data['smallest']:g} to {data['largest']:g}"),
@@ -439,8 +439,14 @@ def _problem_text(report: Report) -> list[str]:
             f"minimise over U ({rows}, r) and V ({columns}, r) of every width r the sum over the observed entries of "
             f"{_LOSS_WORDS[problem['loss']]}{delta}, z = U Vᵀ, plus λ/2 (|U|² + |V|²)",
         ),
-        *_entry("", f"λ = {problem['lam']:g}, {share_of_most:.3g} of λ_max = {problem['lambda_max']:.6g}{beyond}"),
+        *_entry("", f"λ = {problem['lam']:g}, {relative:.3g} of λ_max = {problem['lambda_max']:.6g}{beyond}"),
     ]
+
+
+def _beside(value: float, gap: float) -> str:
+    """The value with the digits that its gap leaves it, six at least."""
+    digits = 6 if not 0.0 < gap < abs(value) else math.ceil(math.log10(abs(value) / gap)) + 2
+    return f"{value:.{min(max(digits, 6), 15)}g}"
 
 
 _STOPS = {
@@ -454,7 +460,7 @@ _STOPS = {
 
 def _complete_text(report: Report) -> list[str]:
     found, certificate, problem = report["solution"], report["certificate"], report["problem"]
-    zero = found["value_at_zero"]
+    zero, gap = found["value_at_zero"], certificate["gap"]
     chance = ""
     if certificate["guarantee"] != "deterministic":
         chance = f" (false with probability at most {certificate['failure_probability']:.0e})"
@@ -464,14 +470,14 @@ def _complete_text(report: Report) -> list[str]:
         *_problem_text(report),
         *_entry(
             "Solution",
-            f"rank {found['rank']}, value {_fixed(found['value'], zero)}, {_percent(found['value'], zero)} of the value "
-            f"at zero; {fit['measure']} {number}",
+            f"rank {found['rank']}, value {_beside(found['value'], gap)}, {_percent(found['value'], zero)} of the "
+            f"value at zero; {fit['measure']} {number}",
         ),
         *_entry("  verdict", f"{certificate['verdict']}: {certificate['reason']}"),
         *_entry(
             "  proved",
-            f"no factors of any width go below {_fixed(certificate['lower_bound'], zero)}: gap "
-            f"{_small(certificate['gap'])}, {_small(certificate['relative_gap'])} of the value (asked for: "
+            f"no factors of any width go below {_beside(certificate['lower_bound'], gap)}: gap "
+            f"{_small(gap)}, {_small(certificate['relative_gap'])} of the value (asked for: "
             f"{problem['tol']:g})",
         ),
         *_entry("  by", f"{certificate['method']}, {certificate['guarantee']}{chance}"),

@@ -39,13 +39,12 @@ from . import _validation as check
 from ._validation import FloatArray
 from .errors import ConvergenceWarning
 from .factorization import MatrixFactorization
-from .results import Certificate, Solution, SolutionTrace, StopReason
+from .results import Certificate, Solution, SolutionTrace
 
 __all__ = ["MatrixCompleter", "NuclearNormRegressor"]
 
 _CENTERS = ("mean", "columns")
 _FOLDS = 5  # scikit-learn's default
-_PATH_TOL = 1e-4  # proved relative gap along the paths of the folds: far below what a choice of λ depends on
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,15 @@ def _chosen(lams: FloatArray, errors: FloatArray, sizes: FloatArray) -> float:
     return float(lams[int(np.argmax(mean <= mean.min() * (1.0 + 1e-12)))])
 
 
-def _solved(land: MatrixFactorization, settings: _Settings, *, stacklevel: int) -> Solution:
-    solution = land.solve(settings.tol, **settings.solver())
-    if solution.stop_reason != StopReason.CONVERGED:
+def _warn_unless_proved(certificate: Certificate, solution: Solution, tol: float, *, stacklevel: int) -> None:
+    """In place of an exception: the point is the best one found, and its certificate says how good it is."""
+    if certificate.relative_gap > tol:
         warnings.warn(
             f"the solver stopped ({solution.stop_reason}) at a proved relative gap of "
-            f"{solution.certificate.relative_gap:.2g}, above tol = {settings.tol:g}",
+            f"{certificate.relative_gap:.2g}, above tol = {tol:g}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    return solution
 
 
 # --- matrix completion ------------------------------------------------------------------------------------------------
@@ -306,7 +304,8 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
     def fit_transform(self, X: Any, y: Any = None) -> FloatArray:
         """``fit``, and X with the missing entries of the optimum, dense (n_samples, n_features).
 
-        As ``transform`` of the same X up to ``tol``: there the factors of the samples are computed anew.
+        As ``transform`` of the same X, up to what the proved gap leaves open: there the factors of the samples are the
+        best ones for the fitted features, computed anew.
 
         Args:
             X: As in ``fit``.
@@ -333,7 +332,7 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         land = entries.landscape(settings.lam if isinstance(settings.lam, float) else 1.0, center)
         if settings.lam == "cv":
             land = land.with_lam(self._choose_lam(entries, how, settings, count, land))
-        solution = _solved(land, settings, stacklevel=4)
+        solution = land.solve(settings.tol, **settings.solver())
         self.center_, self.lam_, self.n_observed_ = center, land.lam, land.n_observed
         self.landscape_: MatrixFactorization = land
         self.certificate_: Certificate = solution.certificate
@@ -341,6 +340,7 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         self.rank_ = solution.rank
         self.U_, V = solution.point
         self.components_ = np.ascontiguousarray(V.T)
+        _warn_unless_proved(solution.certificate, solution, settings.tol, stacklevel=4)
 
     def _choose_lam(
         self, entries: _Entries, how: str | None, settings: _Settings, count: int, land: MatrixFactorization
@@ -356,7 +356,7 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
             others, held_out = entries.part(parts != number), entries.part(parts == number)
             center = _centre(others, how)
             problem = others.landscape(1.0, center)
-            path = problem.path(lams, tol=max(settings.tol, _PATH_TOL), **settings.solver())
+            path = problem.path(lams, tol=settings.tol, **settings.solver())
             for place, solution in enumerate(path):
                 predicted = problem.predict_entries(solution.point, held_out.rows, held_out.columns)
                 errors[number, place] = np.mean((held_out.values - center[held_out.columns] - predicted) ** 2)
@@ -602,11 +602,12 @@ class NuclearNormRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         else:
             lam = self._choose_lam(X, Y, weights, self._folds(X, y), settings, data, intercept)
         reduced, constant = data.reduced(lam)
-        solution = _solved(reduced, settings, stacklevel=3)
+        solution = reduced.solve(settings.tol, **settings.solver())
         land = data.landscape(lam)
         self.landscape_: MatrixFactorization = land
         self.U_, self.V_ = solution.point
         self.lam_, self.rank_ = lam, solution.rank
+        # Of all the data, not of the reduced ones: its value is that of the objective above.
         self.certificate_: Certificate = self.certify(tol=settings.tol)
         self.trace_: SolutionTrace = _shifted(solution.trace, constant)
         self.x_mean_, self.y_mean_ = data.mean_x, data.mean_y
@@ -614,6 +615,7 @@ class NuclearNormRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         offset = data.mean_y - coef @ data.mean_x
         self.coef_ = coef[0] if y.ndim == 1 else coef
         self.intercept_ = float(offset[0]) if y.ndim == 1 else offset
+        _warn_unless_proved(self.certificate_, solution, settings.tol, stacklevel=3)
         return self
 
     def _folds(self, X: FloatArray, y: Any) -> list[tuple[Any, Any]]:
@@ -642,7 +644,7 @@ class NuclearNormRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
             if not (w[train].sum() > 0.0 and w[test].sum() > 0.0):
                 continue  # a fold without weight says nothing
             part = _regression(X[train], Y[train], w[train], intercept)
-            path = part.reduced(1.0)[0].path(lams, tol=max(settings.tol, _PATH_TOL), **settings.solver())
+            path = part.reduced(1.0)[0].path(lams, tol=settings.tol, **settings.solver())
             inputs, targets = X[test] - part.mean_x, Y[test] - part.mean_y
             squares = [np.sum((targets - inputs @ V @ U.T) ** 2, axis=1) for U, V in (found.point for found in path)]
             errors.append([np.average(square, weights=w[test]) for square in squares])

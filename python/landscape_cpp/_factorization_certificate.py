@@ -53,6 +53,18 @@ def _nonnegative_minimum(problem: Problem, base: FloatArray, along: FloatArray, 
     return float(scipy.optimize.brentq(slope, 0.0, high, xtol=1e-300, rtol=8.9e-16)) if high < 1e300 else 0.0
 
 
+def finite_value(problem: Problem, p: Factors, message: str) -> tuple[float, float]:
+    """The objective and its rounding; an objective that is not a number can be neither compared nor certified."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, margin = problem.value(p)
+    except OverflowError:
+        value, margin = math.inf, math.inf
+    if not (math.isfinite(value) and math.isfinite(margin)):
+        raise ValueError(message)
+    return value, margin
+
+
 def best_insertion(problem: Problem, p: Factors, u: FloatArray, v: FloatArray) -> tuple[Factors, float]:
     """The columns √ε (u, v) with the best ε ≥ 0 beside p, and the objective with them."""
     z, _ = problem.prediction(p)
@@ -101,8 +113,8 @@ def certify(
         wanted: A relative gap worth a tighter bound; 0 asks for none.
     """
     problem = land._problem
-    value, value_margin = problem.value(p)
-    scale, _ = problem.value((p[0][:, :0], p[1][:, :0]))
+    value, value_margin = finite_value(problem, p, "p is too large: the objective overflows there")
+    scale, _ = finite_value(problem, (p[0][:, :0], p[1][:, :0]), "Y is too large: the objective overflows at zero")
     here = problem.matrix(problem.slopes(problem.prediction(p)[0]))
     stationarity = problem.stationarity(p, here)
 
@@ -132,7 +144,8 @@ def certify(
     else:
         verdict = Verdict.UNDECIDED
         reason = f"a gap of {gap:.3g} is proved, more than the tolerance; no way down was found"
-        way = _way_down(problem, p, scaled, root, polar, here, value)
+        with np.errstate(over="ignore", invalid="ignore"):  # trials may overflow: they are no way down then
+            way = _way_down(problem, p, scaled, root, polar, here, value)
         if way is not None and value - way[2] - 4.0 * value_margin > tol * scale:
             how, witness, reached, words = way
             verdict = Verdict.NOT_GLOBAL
@@ -202,7 +215,10 @@ def _gradient_step(problem: Problem, p: Factors, here: Any, value: float) -> tup
     best: tuple[Factors, float] | None = None
     for _ in range(60):
         step = (-t * g_u, -t * g_v)
-        reached = problem.value((p[0] + step[0], p[1] + step[1]))[0]
+        try:
+            reached = problem.value((p[0] + step[0], p[1] + step[1]))[0]
+        except OverflowError:
+            reached = math.inf
         if reached < value and (best is None or reached < best[1]):
             best = (step, reached)
         elif best is not None:

@@ -86,7 +86,9 @@ class FactorizationPath:
         size = 64.0 * np.finfo(float).eps * float(np.abs(values).max())
         # The end may lie above the minimum by its own proved gap, and the path with it.
         return FactorizationPathCheck(
-            float(np.diff(values).max()), float((values - chord).max()), size * math.sqrt(self.landscape.n_observed)
+            float(np.diff(values).max()),
+            float((values - chord).max()),
+            size * math.sqrt(self.landscape.n_observed + self.start[0].size + self.start[1].size + 1),
         )
 
     def plot(self, *, n: int = 201, ax: Any = None) -> tuple[Any, Any]:

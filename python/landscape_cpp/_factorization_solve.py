@@ -83,6 +83,7 @@ def solve(
     elif reason == StopReason.STALLED and certificate.relative_gap <= tol:
         reason = StopReason.CONVERGED
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    columns[:, 3] = np.maximum.accumulate(np.nan_to_num(columns[:, 3]))  # a bound once proved stays
     trace = SolutionTrace(
         seconds=columns[:, 0],
         width=columns[:, 1].astype(np.int64),

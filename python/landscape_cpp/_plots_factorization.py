@@ -24,7 +24,7 @@ __all__ = ["plot_gap", "plot_residual_spectrum", "plot_width"]
 
 _MOST = 4  # curves in one picture, as many as there are colours
 _LARGEST_DENSE = 3000  # rows or columns: the limit of all singular values
-_HALF_STEPS = 12  # of the block method, each a product with E and one with Eᵀ
+_STEPS = 12  # of the block method, each a product with E and one with Eᵀ
 _ROUNDING = 2.0**-52
 
 
@@ -86,17 +86,15 @@ def plot_gap(solution: Any, *, ax: Axes | None = None) -> tuple[Figure, Axes]:
         seconds, values, bounds = _history(item)
         prefix = f"{name}: " if name else ""
         above, below = (np.maximum(gap / unit, _ROUNDING) for gap in (values - lower, value - bounds))
-        ax.plot(
-            seconds, above, color=colour, marker=marker, markersize=4, label=f"{prefix}objective - best lower bound"
-        )
-        ax.plot(
-            seconds, below, color=colour, marker=marker, markersize=4, linestyle="--", markerfacecolor="none",
-            label=f"{prefix}best objective - lower bound",
-        )  # fmt: skip
-        gap = item.certificate.relative_gap
-        label = f"{prefix}gap of the certificate, {gap:.1e} of the value"
-        ax.scatter(seconds[-1], max(item.certificate.gap / unit, _ROUNDING), s=130, marker="*", color="white",
-                   edgecolor=colour if len(named) > 1 else "black", linewidth=1.2, zorder=4, label=label)  # fmt: skip
+        ours: dict[str, Any] = {"marker": marker, "markersize": 4}
+        ax.plot(seconds, above, color=colour, label=f"{prefix}objective - best lower bound", **ours)
+        other = colour if name else plotting.VERMILLION
+        label = f"{prefix}best objective - lower bound"
+        ax.plot(seconds, below, color=other, linestyle="--", markerfacecolor="none", label=label, **ours)
+        gap = max(item.certificate.gap / unit, _ROUNDING)
+        label = f"{prefix}gap of the certificate, {item.certificate.relative_gap:.1e} of the value"
+        edge = colour if name else "black"
+        ax.scatter(seconds[-1], gap, s=130, marker="*", color="white", edgecolor=edge, zorder=4, label=label)
     ax.set_yscale("log")
     ax.set_xlabel("seconds")
     ax.set_ylabel("distance, relative to the best objective")
@@ -166,8 +164,8 @@ def plot_residual_spectrum(
     for (name, (values, width)), (colour, marker) in zip(spectra.items(), _style(), strict=False):
         above, at = int((values > lam * (1.0 + 1e-3)).sum()), int((np.abs(values - lam) <= 1e-3 * lam).sum())
         label = f"{name + ': ' if name else ''}width {width}; {above} above λ, {at} at λ (to 0.1 %)"
-        ax.plot(np.arange(1, len(values) + 1), values, linestyle="", marker=marker, markersize=4, color=colour,
-                markerfacecolor="none", label=label)  # fmt: skip
+        position = np.arange(1, len(values) + 1)
+        ax.plot(position, values, marker, color=colour, markersize=4, markerfacecolor="none", label=label)
     ax.axhline(lam, color=plotting.GREY, linestyle="--", linewidth=1.4, zorder=1, label=f"λ = {lam:g}")
     top = max(float(values[0]) for values, _ in spectra.values())
     if top > 5.0 * lam:
@@ -179,7 +177,7 @@ def plot_residual_spectrum(
     which = "all" if count == total else f"the largest {count} of"
     ax.set_xlabel(f"number, descending ({which} {total:,})")
     ax.set_ylabel("singular value of the residual")
-    ax.xaxis.set_major_locator(plotting.MaxNLocator(integer=True))
+    ax.locator_params(axis="x", integer=True)
     ax.set_title("The residual against λ")
     plotting._legend_below(ax, columns=1)
     return figure, ax
@@ -203,8 +201,8 @@ def _leading(matrix: Any, count: int, start: FloatArray) -> FloatArray:
     wanted = min(min(matrix.shape), count + 10)
     fresh = np.random.default_rng(0).standard_normal((matrix.shape[1], max(wanted - start.shape[1], 10)))
     basis = np.linalg.qr(np.hstack([start, fresh]))[0]
-    for _ in range(_HALF_STEPS):
-        basis = np.linalg.qr(matrix.T @ np.linalg.qr(matrix @ basis)[0])[0]
+    for _ in range(_STEPS):
+        basis = np.linalg.qr(matrix.T @ (matrix @ basis))[0]
     return np.asarray(np.linalg.svd(matrix @ basis, compute_uv=False)[:count])
 
 
@@ -234,12 +232,11 @@ def plot_width(solution: Any, *, ax: Axes | None = None) -> tuple[Figure, Axes]:
     figure, ax = plotting._axes(ax, 7.0, 4.2)
     for (name, item), (colour, marker) in zip(named.items(), _style(), strict=False):
         rounds = np.arange(len(item.trace))
-        ax.plot(rounds, item.trace.width, color=colour, marker=marker, markersize=5, drawstyle="steps-post",
-                label=f"{name or 'columns of U and V'} (ends at rank {item.rank})")  # fmt: skip
+        label = f"{name or 'columns of U and V'} (ends at rank {item.rank})"
+        ax.step(rounds, item.trace.width, where="post", color=colour, marker=marker, markersize=5, label=label)
         ax.axhline(item.rank, color=colour, linestyle=":", linewidth=1.0, zorder=1)
     ax.set_ylim(bottom=0)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(plotting.MaxNLocator(integer=True))
+    ax.locator_params(integer=True)
     ax.set_xlabel("round")
     ax.set_ylabel("width")
     ax.set_title("The rank is found on the way")

@@ -198,7 +198,7 @@ class _TextCells:
                 raise DataError(f"{path.name}, line {line} has {len(cells)} columns, expected {self.width}")
         named = _is_header(rows, self.label) if header is None else header
         first = rows.pop(0)[1] if named else []
-        self.names = tuple([first[0].lstrip("# "), *first[1:]]) if first else ()
+        self.names = (first[0].lstrip("# "), *first[1:]) if first else ()
         if not rows:
             raise DataError(f"{path.name} has a header and no rows")
         self.length = len(rows)
@@ -458,6 +458,7 @@ class _ArrayCells:
     def __init__(self, label: str, array: npt.NDArray[Any]) -> None:
         self.label, self._array = label, array
         self.names: tuple[str, ...] = ()
+        self.index: int | None = None
         self.length, self.width = array.shape
 
     def where(self, row: int) -> str:

@@ -39,7 +39,8 @@ class SVT:
         U: Left singular vectors, (m, k).
         s: σ_i - λ > 0, descending, (k,).
         V: Right singular vectors, (n, k).
-        rank_margin: Smallest |σ_i - λ| seen, those below λ included: how far the rank is from changing.
+        rank_margin: Smallest |σ_i - λ| seen: how far the rank is from changing. Values below λ are known only as Ritz
+            values unless all were computed, so it may be too large.
         error_bound: Bound of |Z - D_λ(Y)|_F, by what the matrix says of the result; infinite where the part of Y
             beyond the result was not bounded.
         complete: It is proved that no singular value above λ was missed, up to the accuracy.
@@ -117,7 +118,9 @@ def svt(
             operand, threshold, V, "svd" if operand[0] == "dense" else how, number + 1, threads
         )
         products += more
-    return SVT(U, sigma - threshold, V, margin, error, complete, taken, products)
+    order = np.argsort(-sigma, kind="stable")  # equal ones may differ in the last bit
+    order = order[sigma[order] > threshold]
+    return SVT(U[:, order], sigma[order] - threshold, V[:, order], margin, error, complete, taken, products)
 
 
 def polar_bounds(
@@ -173,6 +176,10 @@ def _operand(name: str, matrix: Any) -> tuple[tuple[Any, ...], tuple[int, int]]:
 
 
 def _compressed(name: str, matrix: Any) -> tuple[Any, ...]:
+    if matrix.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got dtype {matrix.dtype}")
+    if min(matrix.shape) < 1:
+        raise ValueError(f"{name} must have at least one row and one column, got shape {matrix.shape}")
     csr = scipy.sparse.csr_matrix(matrix, dtype=np.float64)
     csr.sum_duplicates()
     check.check_finite(name, csr.data)

@@ -19,7 +19,7 @@ from .results import Solution, Verdict
 __all__ = ["Completion", "complete_photograph", "the_missing_pixels"]
 
 MISSING = 0.4  # share of the pixels, all three channels of each
-LAM = 0.01  # λ as a share of λ_max
+LAM = 0.015  # λ as a share of λ_max
 TOL = 1e-4  # relative gap to prove
 _NAME = "flower.jpg"
 
@@ -122,11 +122,7 @@ def the_missing_pixels(folder: Path, plots: Any, n_threads: int | None, first: i
         rows.append((name, f"{done.error(image):.4f}"))
     height, width, _ = done.original.shape
     proved = certificate.verdict == Verdict.GLOBAL and done.check.valid
-    word = (
-        "and landscape_cpp.verify confirms it in plain NumPy."
-        if proved
-        else f"the verdict is {certificate.verdict}."
-    )  # fmt: skip
+    word = "and landscape_cpp.verify confirms it in plain NumPy." if proved else f"verdict {certificate.verdict}."
     text = f"""
     A photograph of {width} x {height} pixels, the three colours side by side: a matrix of {height} rows and
     {3 * width} columns, of which {1.0 - done.observed.mean():.0%} are lost. Its completion is the minimum of ½ |Z -

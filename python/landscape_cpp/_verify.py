@@ -98,7 +98,7 @@ def verify(
         raise TypeError(f"certificate must be a Certificate, got {type(certificate).__name__}")
     if not all(hasattr(land, name) for name in ("Y", "mask_csr", "weights", "X", "loss", "lam")):
         raise TypeError(f"land must be a MatrixFactorization, got {type(land).__name__}")
-    if not isinstance(p, (tuple, list)) or len(p) != 2:
+    if len(p) != 2:
         raise TypeError(f"p must be a pair (U, V) of arrays, got {type(p).__name__}")
     point = (np.ascontiguousarray(p[0], dtype=np.float64), np.ascontiguousarray(p[1], dtype=np.float64))
     check = _Check(certificate, Problem(land), point, seed, cholesky_limit)

@@ -122,7 +122,10 @@ def krylov_bound(
     slack = 64.0 * UNIT * (D.shape[1] + 8) * (frobenius(B) ** 2 if D.shape[1] else 0.0)
     if a >= k * k:
         return None
-    allowed = k * k - (b + slack) ** 2 / (k * k - a)
+    coupling = (b + slack) ** 2 / (k * k - a)
+    if D.shape[1] and coupling > 1e-4 * k * k:  # far from invariant: leaving them out costs less
+        return krylov_bound(M, known[:, :0], kappa, failure_probability, seed, max_steps)
+    allowed = k * k - coupling
     left = n - D.shape[1]
     if left == 0:
         return NormBound(kappa, "krylov", failure_probability)

@@ -77,6 +77,8 @@ class MatrixFactorization:
         """Check and keep a copy of the data."""
         self._lam = check.as_float("lam", lam, positive=True)
         self._data = factorization_data(Y, mask, weights, X, loss, delta)
+        nothing = (np.zeros((self.n_outputs, 0)), np.zeros((self.n_inputs, 0)))
+        proof.finite_value(self._problem, nothing, "Y is too large: the objective overflows at zero")
 
     # ------------------------------------------------------------------------------------------------ the data
 
@@ -482,12 +484,15 @@ class MatrixFactorization:
         Raises:
             ValueError: For arguments out of range, or a start that does not fit.
         """
+        begin = None if start is None else self._single(start, "start")
+        if begin is not None and rank_max is not None and begin[0].shape[1] > rank_max:
+            raise ValueError(f"start must have at most rank_max = {rank_max} columns, got {begin[0].shape[1]}")
         return solve(
             self,
             tol=check.as_float("tol", tol, positive=True),
             rank_max=None if rank_max is None else check.as_int("rank_max", rank_max, minimum=1),
             max_seconds=None if max_seconds is None else check.as_float("max_seconds", max_seconds, positive=True),
-            start=None if start is None else self._single(start, "start"),
+            start=begin,
             seed=check.as_seed("seed", seed),
             progress=check.as_bool("progress", progress),
             failure_probability=self._chance(failure_probability),

@@ -39,7 +39,9 @@ Polar residual_polar(double failure) {
     PolarEstimate estimate;
     estimate.lower = bounds.lower;
     estimate.upper = bounds.upper;
-    if (bounds.right.size() == residual.observed.n0) estimate.right = bounds.right;
+    // Only what the solver did not know is handed back: elsewhere the last bits of BLAS would steer it.
+    if (bounds.right.size() == residual.observed.n0 && bounds.lower > request.lower * (1.0 + 1e-6))
+      estimate.right = bounds.right;
     return estimate;
   };
 }

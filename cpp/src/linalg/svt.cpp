@@ -240,12 +240,14 @@ void Thresholding::judge(const Matrix& w) {
     add_gram_of_rows(w, deflated, context_);
     const double trace = -deflated.trace();
     // First that nothing is above lam; then with as much room as roundings need, which is still worth knowing.
-    const double slack = (forming + cholesky_margin(n, static_cast<double>(n) * lam_ * lam_ - trace + forming)) * kUp;
+    const double slack = (forming + cholesky_margin(n, static_cast<double>(n) * lam_ * lam_ - trace + forming) +
+                          8.0 * kUnitRoundoff * lam_ * lam_) *
+                         kUp;
     const double kappa_squared = lam_ * lam_ + (room > 0.0 ? room : -slack);
     if (kappa_squared > 0.0) {
       deflated.diagonal().array() += kappa_squared;
       if (cholesky(deflated, context_)) {
-        result_.complement_upper = std::sqrt(kappa_squared + slack) * kUp;
+        result_.complement_upper = room > 0.0 ? std::sqrt(kappa_squared + slack) * kUp : lam_;
         return;
       }
     }
