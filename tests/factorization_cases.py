@@ -9,6 +9,7 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse
 
 from reference import factorization as mf
 from reference import factorization_minimum as minima
@@ -48,6 +49,36 @@ def is_closed_form(problem):
 
 def svt_minimum(problem):
     return minima.svt_minimum(problem.Y, problem.lam)
+
+
+# --------------------------------------------------------------------------------------------------- as the package's
+
+FORMS = ("dense", "nan", "csr", "csc", "coo", "lil", "dok", "bsr", "array")  # ways to say which entries are observed
+
+
+def landscape(ls, problem, form="dense"):
+    """The package's landscape of a problem; what is not observed is a mask, NaN or not stored (``form``)."""
+    observed, complete = problem.c > 0.0, problem.weights is None
+    weights = None if complete or np.all(problem.c[observed] == 1.0) else problem.c
+    arguments = {"lam": problem.lam, "X": problem.X, "loss": problem.loss, "delta": problem.delta}
+    if form == "dense":
+        mask = None if complete else observed
+        return ls.MatrixFactorization(problem.y, mask=mask, weights=weights, **arguments)
+    if form == "nan":
+        Y = np.where(observed, problem.Y, np.nan)
+        return ls.MatrixFactorization(Y, mask="nan", weights=weights, **arguments)
+    weights = None if weights is None else stored(weights, observed, form)
+    return ls.MatrixFactorization(stored(problem.y, observed, form), weights=weights, **arguments)
+
+
+def stored(values, observed, form="csr"):
+    """The observed entries in a scipy.sparse format, explicit zeros among them (where the format has any)."""
+    rows, columns = np.nonzero(observed)
+    entries = scipy.sparse.coo_array((values[rows, columns], (rows, columns)), shape=values.shape)
+    if form == "array":
+        return entries.tocsr()
+    matrix = scipy.sparse.csr_matrix(entries)
+    return matrix.tobsr((1, 1)) if form == "bsr" else matrix.asformat(form)
 
 
 # ------------------------------------------------------------------------------------------------------ parts of data

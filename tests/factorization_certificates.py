@@ -138,3 +138,78 @@ def certificate_of(certificate_type, verdict_type, verify_module, problem, p, la
         "point_fingerprint": verify_module.point_fingerprint(p),
     }
     return sealed(certificate_type(**own, **prints), verify_module.certificate_digest)
+
+
+# ------------------------------------------------------------------------------------------------- altered and forged
+
+_ALTERED = {
+    "witness": lambda w: tuple(block + 0.5 for block in w),
+    "verdict": lambda v: type(v).UNDECIDED,
+    "proof": lambda proof: {**proof, "radial": proof["radial"] + 0.5},
+    "schema_version": lambda v: 1,
+}
+
+
+def _altered(value):
+    if isinstance(value, str):
+        return value + "x"
+    return value * (1.0 + 1e-9) + 1e-300
+
+
+def with_altered(certificate, name):
+    """One field changed, the digest left as it was."""
+    return replace(certificate, **{name: _ALTERED.get(name, _altered)(getattr(certificate, name))})
+
+
+def forged(certificate, digest, **changes):
+    """The changes with what depends on them made consistent, and a fresh digest."""
+    new = replace(certificate, **changes)
+    gap = new.value - new.lower_bound
+    return sealed(replace(new, gap=gap, relative_gap=gap / new.value if new.value else 0.0), digest)
+
+
+def lies(problem, certificate):
+    """(name, changes): each one a false claim."""
+    scale, proof, verdict = problem.scale, certificate.proof, type(certificate.verdict)
+    yield "bound at the value", {"lower_bound": certificate.value, "verdict": verdict.GLOBAL, "witness": None}
+    yield "bound higher", {"lower_bound": certificate.lower_bound + 1e-8 * scale}
+    yield (
+        "bound higher, margin lower",
+        {"lower_bound": certificate.lower_bound + certificate.margin * 20, "margin": 0.0},
+    )
+    yield "value lower", {"value": certificate.value - 1e-8 * scale}
+    yield "value higher", {"value": certificate.value + 1e-8 * scale}
+    yield "scale higher", {"scale": scale * (1 + 1e-9)}
+    yield "upper bound lower", {"polar_upper": certificate.polar_upper * (1 - 1e-6)}
+    yield "upper bound zero", {"polar_upper": 0.0, "polar_lower": 0.0}
+    yield (
+        "lower bound higher",
+        {"polar_lower": certificate.polar_lower * (1 + 1e-6), "polar_upper": certificate.polar_upper * 1.1},
+    )
+    yield "dual scale higher", {"dual_scale": certificate.dual_scale * (1 + 1e-6) + 1e-6}
+    yield "dual scale negative", {"dual_scale": -1.0}
+    yield "not a number", {"lower_bound": np.nan}
+    yield "infinite", {"margin": np.inf}
+    yield "stationarity", {"stationarity": certificate.stationarity * 0.99}
+    yield "no witness", {"witness": None}
+    yield (
+        "idle witness",
+        {
+            "witness": tuple(block * 0.0 for block in certificate.witness),
+            "proof": {**proof, "witness": "add" if certificate.witness[0].shape[0] > 1 else "append"},
+        },
+    )
+    yield "other method", {"method": "magic"}
+    yield "krylov without probability", {"method": "krylov"}
+    yield "probability of a proof", {"failure_probability": 1e-9}
+    yield "no proof", {"proof": None}
+    yield "proof without pair", {"proof": {k: v for k, v in proof.items() if k != "pair"}}
+    yield "pair of other shape", {"proof": {**proof, "pair": (np.ones(3), np.ones(99))}}
+    yield "other pair", {"proof": {**proof, "pair": (np.ones_like(proof["pair"][0]), np.ones_like(proof["pair"][1]))}}
+    yield "radial negative", {"proof": {**proof, "radial": -1.0}}
+    yield "radial not a number", {"proof": {**proof, "radial": np.nan}}
+    U = 1e12 * np.ones((problem.shape[0], 2)) * np.array([1.0, -1.0])
+    V = np.ones((problem.shape[1], 2))
+    yield "noise as a dual point", {"proof": {**proof, "dual_point": (U, V)}, "lower_bound": certificate.value}
+    yield "other landscape", {"landscape": "shallow_linear"}
+    yield "decided too little", {"verdict": verdict.UNDECIDED}

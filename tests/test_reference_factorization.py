@@ -440,23 +440,6 @@ def test_gap_is_sound_at_ten_thousand_pairs():
 # ---------------------------------------------------------------------------------------------------------- peer: cvxpy
 
 
-def cvxpy_minimum(cp, problem):
-    A = cp.Variable(problem.shape)
-    Z = A if problem.X is None else problem.X @ A.T
-    if problem.loss == "squared":
-        data = 0.5 * cp.sum(cp.multiply(problem.c, cp.square(Z - problem.y)))
-    elif problem.loss == "huber":
-        data = 0.5 * cp.sum(cp.multiply(problem.c, cp.huber(Z - problem.y, problem.delta)))
-    else:
-        data = cp.sum(cp.multiply(problem.c, cp.logistic(cp.multiply(-problem.y, Z))))
-    peer = cp.Problem(cp.Minimize(data + problem.lam * cp.normNuc(A)))
-    if problem.loss == "logistic":
-        peer.solve(solver="SCS", eps=1e-8, max_iters=20_000)
-    else:
-        peer.solve(solver="CLARABEL")
-    return mf.convex_value(problem, A.value)
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "i", [pytest.param(i, id=table.problem(i).id) for i in range(QUICK) if "scale" not in table.problem(i).family]
@@ -465,7 +448,7 @@ def test_peer_is_not_better(i):
     """Equal or better than an interior-point (Clarabel) or splitting (SCS) solver, our bound never above theirs."""
     cp = pytest.importorskip("cvxpy")
     case = table.problem(i)
-    theirs = cvxpy_minimum(cp, case.problem)
+    theirs = minima.cvxpy_minimum(cp, case.problem)
     assert case.minimum.value <= theirs + 1e-12 * case.problem.scale
     assert case.minimum.lower <= theirs + 1e-12 * case.problem.scale
     assert theirs <= case.minimum.value + 1e-4 * case.problem.scale

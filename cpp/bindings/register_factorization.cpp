@@ -250,7 +250,9 @@ py::tuple solve(const FactorizationObject& object, const Array& u, const Array& 
       py::gil_scoped_acquire gil;
       (*on_record)(as_tuple(record));
     };
-  const fact::SolveResult result = without_gil(n_threads, [&](const Context& context) {
+  const fact::SolveResult result = without_gil(n_threads, [&](const Context& given) {
+    Context context = given;
+    context.blas = nullptr;
     return fact::solve(object.observed, object.loss, object.lam, start.u[0], start.v[0], fact::residual_polar(failure),
                        settings, context);
   });

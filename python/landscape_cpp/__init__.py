@@ -25,6 +25,7 @@ from .curvature import slice  # noqa: A004 - the field's word, and always writte
 from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
 from .factorization import MatrixFactorization
+from .interop import from_factors
 from .linear import ShallowLinear
 from .results import (
     Certificate,
@@ -118,6 +119,7 @@ __all__ = [
     "build_info",
     "curvature",
     "errors",
+    "from_factors",
     "load",
     "slice",
     "svt",

@@ -10,6 +10,7 @@ Needs scikit-learn: ``python -m pip install "landscape-cpp[sklearn]"``.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ from . import _validation as check
 from ._validation import FloatArray
 from .errors import ConvergenceWarning
 from .factorization import MatrixFactorization
-from .results import Certificate, Solution, SolutionTrace
+from .results import Certificate, Solution, SolutionTrace, StopReason
 
 __all__ = ["MatrixCompleter", "NuclearNormRegressor"]
 
@@ -103,12 +104,12 @@ def _chosen(lams: FloatArray, errors: FloatArray, sizes: FloatArray) -> float:
     return float(lams[int(np.argmax(mean <= mean.min() * (1.0 + 1e-12)))])
 
 
-def _warn_unless_proved(certificate: Certificate, solution: Solution, tol: float, *, stacklevel: int) -> None:
+def _warn_unless_proved(solution: Solution, tol: float, *, stacklevel: int) -> None:
     """In place of an exception: the point is the best one found, and its certificate says how good it is."""
-    if certificate.relative_gap > tol:
+    if solution.stop_reason != StopReason.CONVERGED:
         warnings.warn(
             f"the solver stopped ({solution.stop_reason}) at a proved relative gap of "
-            f"{certificate.relative_gap:.2g}, above tol = {tol:g}",
+            f"{solution.certificate.relative_gap:.2g}, above tol = {tol:g}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
@@ -236,6 +237,7 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         lam_: λ, the chosen one with ``lam="cv"``.
         certificate_: The proof; :func:`landscape_cpp.verify` re-checks it with ``landscape_`` and ``point_``.
         trace_: What the solver did, a :class:`SolutionTrace`.
+        solution_: All of it as a :class:`Solution`, for plots.
         landscape_: The :class:`MatrixFactorization` of the centred entries.
         n_observed_: Observed entries.
         cv_lams_: With ``lam="cv"``: the values tried, descending.
@@ -335,12 +337,13 @@ class MatrixCompleter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         solution = land.solve(settings.tol, **settings.solver())
         self.center_, self.lam_, self.n_observed_ = center, land.lam, land.n_observed
         self.landscape_: MatrixFactorization = land
+        self.solution_: Solution = solution
         self.certificate_: Certificate = solution.certificate
         self.trace_: SolutionTrace = solution.trace
         self.rank_ = solution.rank
         self.U_, V = solution.point
         self.components_ = np.ascontiguousarray(V.T)
-        _warn_unless_proved(solution.certificate, solution, settings.tol, stacklevel=4)
+        _warn_unless_proved(solution, settings.tol, stacklevel=4)
 
     def _choose_lam(
         self, entries: _Entries, how: str | None, settings: _Settings, count: int, land: MatrixFactorization
@@ -521,6 +524,7 @@ class NuclearNormRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         lam_: λ, the chosen one with ``lam="cv"``.
         certificate_: The proof; :func:`landscape_cpp.verify` re-checks it with ``landscape_`` and ``point_``.
         trace_: What the solver did, a :class:`SolutionTrace`.
+        solution_: All of it as a :class:`Solution`, for plots.
         landscape_: The :class:`MatrixFactorization` of the centred data, rows times √w.
         x_mean_: Weighted mean of X, (n_features,); zeros without intercept.
         y_mean_: Weighted mean of y, (n_targets,).
@@ -602,20 +606,21 @@ class NuclearNormRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         else:
             lam = self._choose_lam(X, Y, weights, self._folds(X, y), settings, data, intercept)
         reduced, constant = data.reduced(lam)
-        solution = reduced.solve(settings.tol, **settings.solver())
         land = data.landscape(lam)
         self.landscape_: MatrixFactorization = land
-        self.U_, self.V_ = solution.point
-        self.lam_, self.rank_ = lam, solution.rank
-        # Of all the data, not of the reduced ones: its value is that of the objective above.
-        self.certificate_: Certificate = self.certify(tol=settings.tol)
-        self.trace_: SolutionTrace = _shifted(solution.trace, constant)
+        self.solution_: Solution = _of_all_data(
+            land, reduced.solve(settings.tol, **settings.solver()), constant, settings
+        )
+        self.certificate_: Certificate = self.solution_.certificate
+        self.trace_: SolutionTrace = self.solution_.trace
+        self.U_, self.V_ = self.solution_.point
+        self.lam_, self.rank_ = lam, self.solution_.rank
         self.x_mean_, self.y_mean_ = data.mean_x, data.mean_y
         coef = self.U_ @ self.V_.T
         offset = data.mean_y - coef @ data.mean_x
         self.coef_ = coef[0] if y.ndim == 1 else coef
         self.intercept_ = float(offset[0]) if y.ndim == 1 else offset
-        _warn_unless_proved(self.certificate_, solution, settings.tol, stacklevel=3)
+        _warn_unless_proved(self.solution_, settings.tol, stacklevel=3)
         return self
 
     def _folds(self, X: FloatArray, y: Any) -> list[tuple[Any, Any]]:
@@ -695,13 +700,15 @@ def sample_weights(sample_weight: Any, X: npt.NDArray[Any]) -> FloatArray | None
     return weights
 
 
-def _shifted(trace: SolutionTrace, constant: float) -> SolutionTrace:
-    """The trace of the reduced problem as one of the whole."""
-    return SolutionTrace(
-        seconds=trace.seconds,
-        width=trace.width,
-        value=trace.value + constant,
-        lower_bound=trace.lower_bound + constant,
-        polar_lower=trace.polar_lower,
-        polar_upper=trace.polar_upper,
+def _of_all_data(land: MatrixFactorization, found: Solution, constant: float, settings: _Settings) -> Solution:
+    """The solution of the reduced problem as one of the whole: with its value, and proved there."""
+    certificate = land.certify(found.point, tol=settings.tol, n_threads=settings.n_threads)
+    trace = dataclasses.replace(
+        found.trace, value=found.trace.value + constant, lower_bound=found.trace.lower_bound + constant
     )
+    reason = found.stop_reason
+    if certificate.relative_gap <= settings.tol:
+        reason = StopReason.CONVERGED
+    elif reason == StopReason.CONVERGED:
+        reason = StopReason.STALLED
+    return dataclasses.replace(found, value=certificate.value, certificate=certificate, trace=trace, stop_reason=reason)

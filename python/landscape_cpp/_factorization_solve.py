@@ -15,7 +15,6 @@ import numpy as np
 import scipy.optimize
 import scipy.sparse.linalg
 
-from . import _validation as check
 from ._dispatch import core
 from ._svt import svt
 from ._validation import FloatArray
@@ -53,7 +52,7 @@ def solve(
 ) -> Solution:
     """Dispatch on the problem, certify, wrap."""
     began = time.perf_counter()
-    threads = check.as_threads(n_threads)
+    threads = land._threads(n_threads)
     report = _progress(progress)
 
     def proved(point: Factors) -> Certificate:
@@ -216,7 +215,7 @@ def _with_data(
             point, value = _newton(land, point, value, n_threads)
             idle = idle + 1 if not value < before * (1.0 - 1e-15) else 0
             if idle >= 3:
-                full = point[0].shape[1] >= limit and polar[0] > land.lam * (1.0 + tol)
+                full = rank_max is not None and point[0].shape[1] >= limit and polar[0] > land.lam * (1.0 + tol)
                 reason = StopReason.RANK_LIMIT if full else StopReason.STALLED
                 break
     except KeyboardInterrupt:

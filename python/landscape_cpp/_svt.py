@@ -15,6 +15,8 @@ from .results import PolarBounds
 
 __all__ = ["SVT", "SparsePlusLowRank", "polar_bounds", "svt"]
 
+_SERIAL_UP_TO = 256  # order up to which a second thread costs more than it saves
+
 
 @dataclass(frozen=True)
 class SparsePlusLowRank:
@@ -142,10 +144,11 @@ def polar_bounds(
         seed: Of random vectors.
         n_threads: Threads.
     """
-    operand, _ = _operand("matrix", matrix)
+    operand, shape = _operand("matrix", matrix)
+    threads = check.as_threads(n_threads) if min(shape) > _SERIAL_UP_TO else 1
     accuracy = 0.0 if tol is None else check.as_float("tol", tol, positive=True)
     lower, upper, u, v, by_lanczos, failure, products = core.largest_singular_value(
-        operand, np.ascontiguousarray(start), accuracy, failure_probability, seed, check.as_threads(n_threads)
+        operand, np.ascontiguousarray(start), accuracy, failure_probability, seed, threads
     )
     return PolarBounds(
         lower=lower,

@@ -1,4 +1,4 @@
-"""``landscape tour``: the linear landscapes of real data in eight stops, each with numbers and a picture.
+"""``landscape tour``: the linear landscapes of real data in nine stops, each with numbers and a picture.
 
 The data are the 1,797 images of handwritten digits that come with scikit-learn. The tour trains a network from a bad
 start, shows that the optimiser stops at saddles and reports success, and leaves each along its escape direction until
@@ -21,6 +21,7 @@ from ._datasets import DataError
 from ._format import index_runs, kind_words
 from ._io import build_info
 from ._stops import Stop, stop
+from ._tour_completion import the_missing_pixels
 from ._tour_deep import the_deep_descent
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
@@ -107,6 +108,7 @@ def tour(folder: Path, *, n_threads: int | None = None) -> Iterator[Stop]:
     yield the_deep_descent(folder, X, Y, plots, n_threads)
     yield _the_rank(folder, X, Y, n_threads)
     yield _the_codes(folder, X, n_threads)
+    yield the_missing_pixels(folder, plots, n_threads)
 
 
 # --- the stops --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 import landscape_cpp as ls
-from landscape_cpp import _datasets, _pictures
+from landscape_cpp import _cli_complete, _datasets, _pictures
 from landscape_cpp._cli_text import analysis_text, stop_text, words
 from landscape_cpp._datasets import DataError
 from landscape_cpp._format import LOSS
@@ -63,14 +63,14 @@ stores them, one for each layer; with n0 inputs and n1 units in the first hidden
 
 _EXAMPLES = """\
 examples:
-  landscape tour                                  eight stops on real data, then a page to open in a browser
+  landscape tour                                  nine stops on real data, then a page to open in a browser
   landscape analyze digits --hidden 8             the landscape of a 64-8-10 network on images of digits
   landscape analyze table.csv --targets price --hidden 2 --plots pictures
   landscape analyze --help                        files, columns, weights
 """
 
 _TOUR = """\
-Eight stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
+Nine stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
 can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the way out, the
 certificate at the end, pictures of it all, and the scikit-learn estimators.
 
@@ -158,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
         "values, a plane through the minimum and two saddles, the Hessian spectrum")  # fmt: skip
     analyze.set_defaults(run=_analyze)
 
+    _cli_complete.add_commands(commands, _outcome, positive_int=_positive_int, positive_float=_positive_float)
+
     tour = commands.add_parser(
         "tour",
         help="a guided run on real data that ends with a page to open in a browser",
@@ -198,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = _parser().parse_args(_protect_negative(sys.argv[1:] if argv is None else argv))
-        args.run(args)
+        status: int = args.run(args) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except (_UsageError, DataError) as error:
@@ -214,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:
             _abandon_output()
         return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
-    return 0
+    return status
 
 
 def _abandon_output() -> None:
@@ -269,6 +271,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (bool, int)) or value is None:
         return value
     return str(value)
+
+
+# --- landscape complete, landscape certify ----------------------------------------------------------------------------
+
+
+def _outcome(args: argparse.Namespace) -> int:
+    done: _cli_complete.Outcome = args.work(args)
+    _publish(done.report, done.text, args.json)
+    return done.status
 
 
 # --- landscape info ---------------------------------------------------------------------------------------------------

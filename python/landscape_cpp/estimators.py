@@ -30,12 +30,13 @@ except ImportError as error:  # pragma: no cover - tests/test_estimators.py runs
     ) from error
 
 from . import _validation as check
+from ._completion import MatrixCompleter, NuclearNormRegressor
 from ._reduced_rank import CentredData, RankPath, centre, rank_path
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
 from .results import Certificate, Verdict
 
-__all__ = ["LinearAutoencoder", "ReducedRankRegressor"]
+__all__ = ["LinearAutoencoder", "MatrixCompleter", "NuclearNormRegressor", "ReducedRankRegressor"]
 
 _DOUBLE, _SINGLE = 2.0**-53, 2.0**-24
 

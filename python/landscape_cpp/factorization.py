@@ -30,6 +30,8 @@ __all__ = ["MatrixFactorization"]
 
 Factors = tuple[FloatArray, FloatArray]
 
+_SERIAL_UP_TO = 20_000  # observed entries
+
 
 class MatrixFactorization:
     """The landscape of a regularised matrix factorisation on the observed entries of Y.
@@ -143,6 +145,11 @@ class MatrixFactorization:
         what = f"{rows} x {columns}, {self.n_observed} observed{data}, {self.loss.name}"
         return f"MatrixFactorization({what}, lam={self._lam:g})"
 
+    def _threads(self, n_threads: int | None) -> int:
+        """Small problems stay on one thread: waking a second one costs more than it saves. No bit depends on it."""
+        threads = check.as_threads(n_threads)
+        return threads if self.n_observed > _SERIAL_UP_TO else 1
+
     def with_lam(self, lam: float) -> MatrixFactorization:
         """The same data with another λ.
 
@@ -253,7 +260,7 @@ class MatrixFactorization:
             ValueError: For wrong shapes, NaN or infinity.
         """
         u, v = self._point(p)
-        values = self._core.value(u, v, check.as_threads(n_threads))
+        values = self._core.value(u, v, self._threads(n_threads))
         return values if u.ndim == 3 else float(values[0])
 
     def gradient(self, p: Any, *, n_threads: int | None = None) -> Factors:
@@ -276,7 +283,7 @@ class MatrixFactorization:
             n_threads: Threads; None is all of them.
         """
         u, v = self._point(p)
-        values, g_u, g_v = self._core.gradient(u, v, check.as_threads(n_threads))
+        values, g_u, g_v = self._core.gradient(u, v, self._threads(n_threads))
         return values if u.ndim == 3 else float(values[0]), (g_u, g_v)
 
     def hessian(self, p: Any, *, n_threads: int | None = None) -> HessianOperator:
@@ -287,7 +294,7 @@ class MatrixFactorization:
             n_threads: Threads of its products; None is all of them.
         """
         u, v = self._single(p)
-        threads = check.as_threads(n_threads)
+        threads = self._threads(n_threads)
         return HessianOperator(core.FactorizationHessian(self._core, u, v, threads), u.size + v.size, threads)
 
     def hvp(self, p: Any, d: Any, *, n_threads: int | None = None) -> Factors:
@@ -302,7 +309,7 @@ class MatrixFactorization:
         return self._unpack(self._products(point, direction, n_threads))
 
     def _products(self, point: Factors, direction: Factors, n_threads: int | None) -> FloatArray:
-        threads, flat = check.as_threads(n_threads), self._flat(direction)
+        threads, flat = self._threads(n_threads), self._flat(direction)
         if point[0].ndim == 2:
             return core.FactorizationHessian(self._core, *point, threads).apply(flat, threads)
         rows = np.broadcast_to(flat, (len(point[0]), flat.shape[-1]))
@@ -389,12 +396,14 @@ class MatrixFactorization:
     def _bounds(
         self, matrix: Any, start: FloatArray, tol: float | None, failure_probability: float, n_threads: int | None
     ) -> PolarBounds:
-        return polar_bounds(matrix, start=start, tol=tol, failure_probability=failure_probability, n_threads=n_threads)
+        return polar_bounds(
+            matrix, start=start, tol=tol, failure_probability=failure_probability, n_threads=self._threads(n_threads)
+        )
 
     @functools.cached_property
     def lambda_max(self) -> float:
         """The smallest λ for which zero is the global minimum: the largest singular value of the residual at zero."""
-        return self.polar((np.zeros((self.n_outputs, 0)), np.zeros((self.n_inputs, 0))), tol=1e-8).lower
+        return self.polar((np.zeros((self.n_outputs, 0)), np.zeros((self.n_inputs, 0)))).lower
 
     def certify(
         self, p: Any, *, tol: float = 1e-6, failure_probability: float = 1e-9, n_threads: int | None = None

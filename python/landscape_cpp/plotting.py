@@ -29,6 +29,7 @@ from . import _validation as check
 from . import curvature
 from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
+from ._plots_factorization import plot_gap, plot_residual_spectrum, plot_width
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
 from .training import TrainingResult
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_ladder", "plot_slice", "plot_spectrum", "plot_training"]
+__all__ = [
+    "plot_gap",
+    "plot_ladder",
+    "plot_residual_spectrum",
+    "plot_slice",
+    "plot_spectrum",
+    "plot_training",
+    "plot_width",
+]
 
 BLUE, VERMILLION, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#6E6E6E"
 

@@ -194,3 +194,24 @@ def classify(problem, p, gradient_tol=1e-9, gap_tol=1e-9, curvature_tol=1e-7):
 def zero_gap(problem):
     """min f = F(0) iff lam >= lambda_max."""
     return data_term(problem, np.zeros(problem.shape)) - lower_bound(problem, np.zeros(problem.shape))
+
+
+# --------------------------------------------------------------------------------------------------- peer: cvxpy
+
+
+def cvxpy_minimum(cp, problem):
+    """The value of the convex problem at the peer's solution; ``cp`` is the module cvxpy."""
+    A = cp.Variable(problem.shape)
+    Z = A if problem.X is None else problem.X @ A.T
+    if problem.loss == "squared":
+        data = 0.5 * cp.sum(cp.multiply(problem.c, cp.square(Z - problem.y)))
+    elif problem.loss == "huber":
+        data = 0.5 * cp.sum(cp.multiply(problem.c, cp.huber(Z - problem.y, problem.delta)))
+    else:
+        data = cp.sum(cp.multiply(problem.c, cp.logistic(cp.multiply(-problem.y, Z))))
+    peer = cp.Problem(cp.Minimize(data + problem.lam * cp.normNuc(A)))
+    if problem.loss == "logistic":
+        peer.solve(solver="SCS", eps=1e-8, max_iters=20_000)
+    else:
+        peer.solve(solver="CLARABEL")
+    return convex_value(problem, A.value)

@@ -24,9 +24,11 @@ struct CompressedResidual {
 
 }  // namespace
 
-Polar residual_polar(double failure) {
-  return [failure](const Residual& residual, const ConstMatrixView& warm_start, const PolarRequest& request,
-                   const Context& context) {
+Polar residual_polar(double failure, const Blas* blas) {
+  return [failure, blas](const Residual& residual, const ConstMatrixView& warm_start, const PolarRequest& request,
+                         const Context& outer) {
+    Context context = outer;
+    context.blas = blas;
     const CompressedResidual matrix(residual);
     linalg::SingularValueBoundSettings settings;
     settings.failure = failure;

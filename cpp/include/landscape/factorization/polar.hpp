@@ -5,7 +5,8 @@
 
 namespace landscape::factorization {
 
-// Bounds by linalg::largest_singular_value, as tight as the solver asks; `failure` is for the probabilistic ones.
-Polar residual_polar(double failure);
+// Bounds by linalg::largest_singular_value, as tight as the solver asks; `failure` is for the probabilistic ones. Only
+// these use `blas` (may be null): the solver's own steps then have the same bits for every number of threads.
+Polar residual_polar(double failure, const Blas* blas = nullptr);
 
 }  // namespace landscape::factorization
