@@ -91,7 +91,7 @@ def bench_cmfrec(Y, land, lam: float, widths: tuple[int, ...], optimum: float) -
     entries = Y.tocoo()
     frame = pd.DataFrame({"UserId": entries.row, "ItemId": entries.col, "Rating": entries.data})
     for width in widths:
-        for sweeps in (5, 15, 60):
+        for sweeps in (5, 10, 15, 60):
             begun = time.perf_counter()
             model = cmfrec.CMF(
                 k=width, lambda_=lam, method="als", use_cg=False, niter=sweeps, user_bias=False, item_bias=False,
@@ -105,30 +105,43 @@ def bench_cmfrec(Y, land, lam: float, widths: tuple[int, ...], optimum: float) -
 
 
 def bench_lbfgs(land: ls.MatrixFactorization, optimum: float) -> None:
-    """SciPy's L-BFGS-B on factors of 80 columns, until it is within 1e-6 of the optimum (or 400 iterations)."""
+    """SciPy's L-BFGS-B on factors of 80 columns until it is within 1e-6 of the optimum, or for two minutes.
+
+    Once with the objective as one writes it in NumPy and SciPy, once with ours.
+    """
     rng = np.random.default_rng(0)
     start = land.pack((0.1 * rng.standard_normal((land.n_outputs, 80)), 0.1 * rng.standard_normal((land.n_inputs, 80))))
-    reached: dict[float, float] = {}
-    begun = time.perf_counter()
+    data = land._data
 
-    def watch(intermediate_result):
-        above = (intermediate_result.fun - optimum) / optimum
-        for level in (1e-3, 1e-6):
-            if above <= level and level not in reached:
-                reached[level] = time.perf_counter() - begun
-        if 1e-6 in reached or time.perf_counter() - begun > 120.0:
-            raise StopIteration
+    def in_numpy(x):
+        u, v = land._unpack(x)
+        slope = np.einsum("ek,ek->e", u[data.rows], v[data.columns]) - data.targets
+        sparse = scipy.sparse.csr_matrix((slope, (data.rows, data.columns)), shape=data.shape)
+        value = 0.5 * slope @ slope + 0.5 * land.lam * (x @ x)
+        return value, np.concatenate([(sparse @ v + land.lam * u).ravel(), (sparse.T @ u + land.lam * v).ravel()])
 
-    def objective(x):
-        value, gradient = land.value_and_gradient(land.unpack(x), n_threads=THREADS)
-        return value, land.pack(gradient)
+    def ours(x):
+        value, gradient = land.value_and_gradient(land._unpack(x), n_threads=THREADS)
+        return value, land._flat(gradient)
 
-    scipy.optimize.minimize(
-        objective, start, jac=True, method="L-BFGS-B", callback=watch,
-        options={"maxiter": 5000, "maxfun": 10000, "ftol": 0.0, "gtol": 0.0, "maxcor": 20},
-    )  # fmt: skip
-    words = ", ".join(f"{level:g} above the optimum after {seconds:.2f} s" for level, seconds in reached.items())
-    print(f"  scipy L-BFGS-B on rank-80 factors, our gradients: {words or 'not within 1e-3 in 120 s'}")
+    for name, objective in (("NumPy", in_numpy), ("our gradients", ours)):
+        reached: dict[float, float] = {}
+        begun = time.perf_counter()
+
+        def watch(intermediate_result, reached=reached, begun=begun):
+            above = (intermediate_result.fun - optimum) / optimum
+            for level in (1e-3, 1e-6):
+                if above <= level and level not in reached:
+                    reached[level] = time.perf_counter() - begun
+            if 1e-6 in reached or time.perf_counter() - begun > 120.0:
+                raise StopIteration
+
+        scipy.optimize.minimize(
+            objective, start, jac=True, method="L-BFGS-B", callback=watch,
+            options={"maxiter": 5000, "maxfun": 10000, "ftol": 0.0, "gtol": 0.0, "maxcor": 20},
+        )  # fmt: skip
+        words = ", ".join(f"{level:g} above the optimum after {seconds:.2f} s" for level, seconds in reached.items())
+        print(f"  scipy L-BFGS-B on rank-80 factors, {name}: {words or 'not within 1e-3 in 120 s'}")
 
 
 # ------------------------------------------------------------------------------------------------------- thresholding
