@@ -53,7 +53,7 @@ def svt_minimum(problem):
 
 # --------------------------------------------------------------------------------------------------- as the package's
 
-FORMS = ("dense", "nan", "csr", "csc", "coo", "lil", "dok", "bsr", "array")  # ways to say which entries are observed
+FORMS = ("dense", "nan", "csr", "csc", "coo", "lil", "dok", "array")  # ways to say which entries are observed
 
 
 def landscape(ls, problem, form="dense"):
@@ -78,7 +78,7 @@ def stored(values, observed, form="csr"):
     if form == "array":
         return entries.tocsr()
     matrix = scipy.sparse.csr_matrix(entries)
-    return matrix.tobsr((1, 1)) if form == "bsr" else matrix.asformat(form)
+    return matrix.asformat(form)
 
 
 # ------------------------------------------------------------------------------------------------------ parts of data

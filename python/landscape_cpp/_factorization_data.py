@@ -61,6 +61,15 @@ class FactorizationData:
     targets: FloatArray = field(repr=False)
     shape: tuple[int, int]
 
+    def lock(self) -> None:
+        """Nobody can write to the arrays from now on."""
+        arrays = [self.weights, self.X, self.rows, self.columns, self.targets]
+        for block in (self.Y, self.mask_csr):
+            arrays += [block.data, block.indices, block.indptr] if scipy.sparse.issparse(block) else [block]
+        for array in arrays:
+            if array is not None:
+                array.flags.writeable = False
+
     @property
     def complete(self) -> bool:
         """Every entry is observed."""
@@ -70,6 +79,8 @@ class FactorizationData:
 def factorization_data(Y: Any, mask: Any, weights: Any, X: Any, loss: Any, delta: Any) -> FactorizationData:
     """Check everything before any work."""
     kind = Loss(check.as_choice("loss", loss, LOSSES), check.as_float("delta", delta, positive=True))
+    if kind.delta != 1.0 and kind.name != "huber":
+        raise ValueError(f"delta is for the Huber loss only, got {kind.delta:g} with loss={kind.name!r}")
     data = None if X is None else _own(check.as_array("X", X, "(m, n0)", (None, None)))
     if scipy.sparse.issparse(Y):
         if mask is not None:
@@ -98,8 +109,8 @@ def factorization_data(Y: Any, mask: Any, weights: Any, X: Any, loss: Any, delta
     if kind.name == "logistic" and not (np.abs(targets) == 1.0).all():
         wrong = targets[np.abs(targets) != 1.0][0]
         raise ValueError(f"Y must hold the labels -1 and 1 for the logistic loss, got {wrong:g}")
-    own_weights = None if weights is None else _weights(weights, pattern, shape)
-    return FactorizationData(
+    own_weights = None if weights is None else _weights(weights, pattern, shape, _in_order(Y))
+    result = FactorizationData(
         Y=dense if dense is not None else pattern,
         mask_csr=pattern if pattern_given else None,
         weights=own_weights,
@@ -110,6 +121,8 @@ def factorization_data(Y: Any, mask: Any, weights: Any, X: Any, loss: Any, delta
         targets=np.ascontiguousarray(targets, dtype=np.float64),
         shape=cast("tuple[int, int]", tuple(int(n) for n in shape)),
     )
+    result.lock()
+    return result
 
 
 def _sparse_targets(Y: Any) -> Any:
@@ -118,6 +131,11 @@ def _sparse_targets(Y: Any) -> Any:
         raise TypeError(f"Y must hold real numbers, got dtype {Y.dtype}")
     if Y.ndim != 2:
         raise ValueError(f"Y must be two-dimensional, got {Y.ndim} dimensions")
+    if Y.format in ("dia", "bsr"):
+        raise ValueError(
+            f"Y must not be stored as {Y.format.upper()}, which does not tell observed zeros from padding; "
+            "convert it to CSR or COO"
+        )
     entries = Y.tocoo()
     check.check_finite("Y", np.asarray(entries.data, dtype=np.float64))
     pattern = scipy.sparse.csr_matrix(
@@ -148,9 +166,12 @@ def _dense_targets(Y: Any, mask: Any) -> tuple[FloatArray, npt.NDArray[np.bool_]
         check.check_finite("Y", array)
         return array, None
     if isinstance(mask, str):
-        check.as_choice("mask", mask, ("nan",))
+        if mask != "nan":
+            raise ValueError(f"mask must be boolean (True where observed), 'nan' or None, got {mask!r}")
         seen = ~np.isnan(array)
     else:
+        if isinstance(mask, np.ma.MaskedArray):
+            raise TypeError("mask must be a plain boolean array, got a masked array")
         seen = np.asarray(mask)
         if seen.dtype != np.bool_:
             raise TypeError(f"mask must be boolean (True where observed) or 'nan', got dtype {seen.dtype}")
@@ -161,6 +182,11 @@ def _dense_targets(Y: Any, mask: Any) -> tuple[FloatArray, npt.NDArray[np.bool_]
     return _own(filled), None if seen.all() else seen
 
 
+def _in_order(Y: Any) -> bool:
+    """Whether a vector of weights can be meant in the order of the rows: not for entries stored in another order."""
+    return not scipy.sparse.issparse(Y) or (Y.format == "csr" and bool(Y.has_sorted_indices))
+
+
 def _own(array: FloatArray) -> FloatArray:
     """A copy in C order that nobody can write to."""
     copy = np.array(array, dtype=np.float64, order="C")
@@ -168,7 +194,7 @@ def _own(array: FloatArray) -> FloatArray:
     return copy
 
 
-def _weights(weights: Any, pattern: Any, shape: Any) -> FloatArray:
+def _weights(weights: Any, pattern: Any, shape: Any, ordered: bool) -> FloatArray:
     """Of the observed entries in CSR order."""
     if scipy.sparse.issparse(weights):
         if pattern is None:
@@ -188,7 +214,7 @@ def _weights(weights: Any, pattern: Any, shape: Any) -> FloatArray:
                 values = array.ravel()
             else:
                 values = array[np.repeat(np.arange(shape[0]), np.diff(pattern.indptr)), pattern.indices]
-        elif pattern is not None and array.shape == (pattern.nnz,):
+        elif ordered and pattern is not None and array.shape == (pattern.nnz,):
             values = array
         else:
             raise ValueError(f"weights must have the shape of Y, {tuple(shape)}, got {array.shape}")

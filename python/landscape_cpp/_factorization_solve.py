@@ -60,7 +60,7 @@ def solve(
 
     complete = land._data.complete and land.weights is None and land.X is None
     if complete and land.loss.name == "squared":
-        point, rows, reason = _closed_form(land, rank_max, began, n_threads)
+        point, rows, reason = _closed_form(land, rank_max, began, seed, n_threads)
     elif land.X is None:
         point, rows, reason = _observed(
             land, tol, rank_max, max_seconds, start, seed, failure_probability, threads, report
@@ -77,10 +77,13 @@ def solve(
     else:
         point, rows, reason = _with_data(land, tol, rank_max, max_seconds, start, proved, n_threads, report)
     certificate = proved(point)
-    if reason == StopReason.CONVERGED and certificate.relative_gap > tol:
+    sharp = certificate.gap + land._problem.value(point)[1] <= tol * abs(certificate.value)
+    if reason == StopReason.CONVERGED and not sharp:
         reason = StopReason.STALLED
-    elif reason == StopReason.STALLED and certificate.relative_gap <= tol:
+    elif reason == StopReason.STALLED and sharp:
         reason = StopReason.CONVERGED
+    if complete and land.loss.name == "squared":
+        rows = [(*rows[0][:3], certificate.lower_bound, *rows[0][4:])]
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6)
     columns[:, 3] = np.maximum.accumulate(np.nan_to_num(columns[:, 3]))  # a bound once proved stays
     trace = SolutionTrace(
@@ -124,10 +127,10 @@ def _show(report: Any, row: Row) -> None:
 
 
 def _closed_form(
-    land: MatrixFactorization, rank_max: int | None, began: float, n_threads: int | None
+    land: MatrixFactorization, rank_max: int | None, began: float, seed: int, n_threads: int | None
 ) -> tuple[Factors, list[Row], StopReason]:
     """U = P (S - λ)_+^{1/2}, V = Q (S - λ)_+^{1/2} (Corollary 1.6)."""
-    found = svt(land.Y, land.lam, n_threads=n_threads)
+    found = svt(land.Y, land.lam, seed=seed, n_threads=n_threads)
     kept = found.rank if rank_max is None else min(rank_max, found.rank)
     root = np.sqrt(found.s[:kept])
     point = (found.U[:, :kept] * root, found.V[:, :kept] * root)

@@ -183,7 +183,7 @@ def _compressed(name: str, matrix: Any) -> tuple[Any, ...]:
         raise TypeError(f"{name} must hold real numbers, got dtype {matrix.dtype}")
     if min(matrix.shape) < 1:
         raise ValueError(f"{name} must have at least one row and one column, got shape {matrix.shape}")
-    csr = scipy.sparse.csr_matrix(matrix, dtype=np.float64)
+    csr = scipy.sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
     csr.sum_duplicates()
     check.check_finite(name, csr.data)
     if max(csr.shape) > 2**31 - 1:

@@ -204,7 +204,7 @@ class _Check:
         g = problem.slopes(z)
         # The certificate's G was rounded in another way, by up to c dz: its bound is confirmed with that added.
         error = problem.adjoint_error(g) + problem.adjoint_norm(problem.c * dz)
-        self._polar(problem.matrix(g), error)
+        self._polar(problem.matrix(g), error, problem.adjoint_error(g))
         self.require(s * upper <= problem.lam * (1.0 + 4.0 * UNIT), "dual_scale * polar_upper exceeds lam")
         if not self.require(problem.in_domain(s * g), "dual_scale puts the dual point outside the domain"):
             return
@@ -219,7 +219,7 @@ class _Check:
         allowed = min(allowed + rounding + max(0.0, dual - proved), LARGEST_SHORTFALL * own.scale)
         self.require(own.lower_bound - self.lower <= allowed, f"lower_bound is above the proved {self.lower!r}")
 
-    def _polar(self, M: Any, error: float) -> None:
+    def _polar(self, M: Any, error: float, formed: float) -> None:
         own, proof = self.certificate, self.certificate.proof or {}
         upper, lower = float(own.polar_upper or 0.0), float(own.polar_lower or 0.0)
         slack = 16.0 * UNIT * (sum(M.shape) + 8) * frobenius(M) + error
@@ -237,7 +237,12 @@ class _Check:
             bound = krylov_bound(tall, known, upper + error, own.failure_probability, self._seed())
             wrong = "polar_upper was not confirmed by the replay"
         else:
-            bound = cholesky_bound(M, upper + error, self.cholesky_limit)
+            # The stated bound contains the error of forming M already; the error of another G only if it must.
+            bound = cholesky_bound(M, max(0.0, upper - formed), self.cholesky_limit)
+            if bound is not None:
+                error = formed
+            else:
+                bound = cholesky_bound(M, upper + error, self.cholesky_limit)
             wrong = "polar_upper is not an upper bound: the Cholesky factorisation fails, or the matrix is too large"
         if self.require(bound is not None, wrong) and bound is not None:
             self.bound = NormBound(bound.upper + error, bound.method, bound.failure_probability)
@@ -255,8 +260,11 @@ class _Check:
         if own.verdict == Verdict.GLOBAL:
             proved = own.gap <= threshold and self.value - self.lower <= threshold + noise
             self.require(proved, "GLOBAL, but the proved gap exceeds tol * scale")
+            sharp = self.value_margin <= threshold + 1e-13 * own.scale
+            self.require(sharp, "GLOBAL, but the rounding of the value exceeds tol * scale")
         else:
-            self.require(own.gap > threshold, f"{own.verdict}, but the gap is within tol * scale")
+            open_gap = own.gap + 4.0 * self.value_margin > threshold
+            self.require(open_gap, f"{own.verdict}, but the gap is within tol * scale")
         if own.verdict == Verdict.NOT_GLOBAL:
             self._witness(threshold)
         else:

@@ -58,7 +58,7 @@ def frobenius(M: Matrix) -> float:
     top = float(np.max(np.abs(values), initial=0.0))
     if top == 0.0:
         return 0.0
-    power = math.ldexp(1.0, -math.frexp(top)[1])
+    power = math.ldexp(1.0, min(1023, -math.frexp(top)[1]))
     return math.sqrt(float(np.sum((values * power) ** 2))) / power * (1.0 + gamma(values.size + 8))
 
 

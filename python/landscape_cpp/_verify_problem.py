@@ -43,6 +43,13 @@ class Problem:
         keep = c > 0.0
         self.whole = bool(np.all(keep)) and pattern is None
         self.y, self.c, self.rows, self.columns = y[keep], c[keep], rows[keep], columns[keep]
+        if not (self.lam > 0.0 and math.isfinite(self.lam) and self.delta > 0.0):
+            raise ValueError("lam and delta must be positive and finite")
+        sound = bool(np.all(np.isfinite(c)) and np.all(c >= 0.0) and np.all(np.isfinite(self.y)))
+        if not sound or (self.X is not None and not np.all(np.isfinite(self.X))):
+            raise ValueError("weights must be finite and not negative, Y and X finite")
+        if self.loss == "logistic" and not np.all(np.abs(self.y) == 1.0):
+            raise ValueError("Y must hold the labels -1 and 1 for the logistic loss")
         n0 = self.shape[1] if self.X is None else self.X.shape[1]
         self.factor_rows = (self.shape[0] if self.X is None else self.shape[1], n0)
 

@@ -70,9 +70,10 @@ examples:
 """
 
 _TOUR = """\
-Nine stops on 1,797 images of handwritten digits (they come with scikit-learn): what a network of a given width
-can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the way out, the
-certificate at the end, pictures of it all, and the scikit-learn estimators.
+Nine stops on data that come with scikit-learn, 1,797 images of handwritten digits and a photograph: what a network
+of a given width can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the
+way out and the certificate at the end, a deep network that walks down the ladder of saddles, the estimators, and the
+missing pixels of the photograph completed with a proof.
 
 It writes index.html (self-contained: open it in a browser), the pictures, the weights at the first and at the
 last stop (stuck.npz, found.npz, for landscape analyze --weights) and certificate.json. It takes some seconds.

@@ -9,6 +9,7 @@ factors of all widths is that of the convex problem Σ c l(Z, y) + λ |Z|_*, the
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ._factorization_classify import classify
 from ._factorization_data import Loss, factorization_data
 from ._factorization_path import FactorizationPath
 from ._factorization_solve import solve
+from ._fingerprints import data_fingerprint, point_fingerprint
 from ._svt import polar_bounds
 from ._validation import FloatArray
 from ._verify_problem import Problem
@@ -80,7 +82,9 @@ class MatrixFactorization:
         self._lam = check.as_float("lam", lam, positive=True)
         self._data = factorization_data(Y, mask, weights, X, loss, delta)
         nothing = (np.zeros((self.n_outputs, 0)), np.zeros((self.n_inputs, 0)))
-        proof.finite_value(self._problem, nothing, "Y is too large: the objective overflows at zero")
+        scale, _ = proof.finite_value(self._problem, nothing, "Y is too large: the objective overflows at zero")
+        if scale < 1e-303 and np.any(self._problem.y):
+            raise ValueError("Y is too small: the objective underflows at zero; rescale it")
 
     # ------------------------------------------------------------------------------------------------ the data
 
@@ -176,6 +180,11 @@ class MatrixFactorization:
     def __getstate__(self) -> dict[str, Any]:
         """λ and the data; what is compiled is made again."""
         return {"_lam": self._lam, "_data": self._data}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, with data that nobody can write to."""
+        self._lam, self._data = state["_lam"], state["_data"]
+        self._data.lock()
 
     # ------------------------------------------------------------------------------------------------ points
 
@@ -337,14 +346,15 @@ class MatrixFactorization:
 
         Args:
             p: A single point.
-            X: New data (k, n0), for problems with data.
+            X: New data (k, n0), for problems with data; None predicts the data of the problem.
         """
         u, v = self._single(p)
         if self.X is None:
             if X is not None:
                 raise ValueError("X must be None: this problem has no data")
             return np.asarray(u @ v.T)
-        return np.asarray(check.as_array("X", X, "(k, n0)", (None, self.n_inputs)) @ v @ u.T)
+        rows = self.X if X is None else check.as_array("X", X, "(k, n0)", (None, self.n_inputs))
+        return np.asarray(rows @ v @ u.T)
 
     def predict_entries(self, p: Any, rows: Any, columns: Any) -> FloatArray:
         """Entries of U Vᵀ, without forming it.
@@ -397,8 +407,22 @@ class MatrixFactorization:
         self, matrix: Any, start: FloatArray, tol: float | None, failure_probability: float, n_threads: int | None
     ) -> PolarBounds:
         return polar_bounds(
-            matrix, start=start, tol=tol, failure_probability=failure_probability, n_threads=self._threads(n_threads)
+            matrix,
+            start=start,
+            tol=tol,
+            failure_probability=failure_probability,
+            seed=self._polar_seed(start),
+            n_threads=self._threads(n_threads),
         )
+
+    def _polar_seed(self, start: FloatArray) -> int:
+        """Of the starts of a probabilistic bound: it follows from the problem and the point, so nobody chooses it."""
+        text = self._fingerprint + point_fingerprint((start,)) + "polar"
+        return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16)
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        return data_fingerprint(self)
 
     @functools.cached_property
     def lambda_max(self) -> float:
@@ -480,8 +504,10 @@ class MatrixFactorization:
         Args:
             tol: Relative gap (value - lower bound) / value to prove.
             rank_max: Largest width; None leaves it to the problem.
-            max_seconds: Stop after this time; the best point comes back with what is proved of it.
-            start: A point to start from; None starts from zero.
+            max_seconds: Stop after this time; the best point comes back with what is proved of it. The closed form is
+                not interrupted.
+            start: A point to start from; ``"random"`` draws one of width 10 (or ``rank_max``); None starts from zero.
+                The closed form needs none.
             seed: Of the random vectors that look for singular values.
             progress: Show a progress bar (needs tqdm).
             failure_probability: As in :meth:`certify`.
@@ -493,19 +519,35 @@ class MatrixFactorization:
         Raises:
             ValueError: For arguments out of range, or a start that does not fit.
         """
-        begin = None if start is None else self._single(start, "start")
-        if begin is not None and rank_max is not None and begin[0].shape[1] > rank_max:
-            raise ValueError(f"start must have at most rank_max = {rank_max} columns, got {begin[0].shape[1]}")
+        limit = None if rank_max is None else check.as_int("rank_max", rank_max, minimum=1)
+        number = check.as_seed("seed", seed)
+        begin = self._random_start(limit, number) if isinstance(start, str) else start
+        begin = None if begin is None else self._single(begin, "start")
+        if begin is not None and limit is not None and begin[0].shape[1] > limit:
+            raise ValueError(f"start must have at most rank_max = {limit} columns, got {begin[0].shape[1]}")
+        if isinstance(start, str):
+            check.as_choice("start", start, ("random",))
         return solve(
             self,
             tol=check.as_float("tol", tol, positive=True),
-            rank_max=None if rank_max is None else check.as_int("rank_max", rank_max, minimum=1),
+            rank_max=limit,
             max_seconds=None if max_seconds is None else check.as_float("max_seconds", max_seconds, positive=True),
             start=begin,
-            seed=check.as_seed("seed", seed),
+            seed=number,
             progress=check.as_bool("progress", progress),
             failure_probability=self._chance(failure_probability),
             n_threads=n_threads,
+        )
+
+    def _random_start(self, limit: int | None, seed: int) -> Factors:
+        """Gaussian factors whose product has entries of about the size of the targets."""
+        rng = np.random.default_rng(seed)
+        width = min(10, self.n_outputs, self.n_inputs, *([] if limit is None else [limit]))
+        size = float(np.sqrt(np.mean(self._data.targets**2))) if self.n_observed else 1.0
+        factor = (size / np.sqrt(width)) ** 0.5
+        return (
+            factor * rng.standard_normal((self.n_outputs, width)),
+            factor * rng.standard_normal((self.n_inputs, width)),
         )
 
     def path(self, lams: Any = 20, *, tol: float = 1e-6, **settings: Any) -> list[Solution]:
@@ -546,5 +588,9 @@ class MatrixFactorization:
             A :class:`FactorizationPath`; its ``verify`` evaluates the objective along the way.
         """
         point = self._single(p)
+        if solution is not None and not isinstance(solution, Solution):
+            raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
         target = self.solve() if solution is None else solution
+        if target.certificate.data_fingerprint != self._fingerprint:
+            raise ValueError("solution must be of this problem: its data or its lam differ")
         return FactorizationPath(self, point, self._single(target.point, "solution"))

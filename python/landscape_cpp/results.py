@@ -673,7 +673,8 @@ class SolutionTrace:
         seconds: Since the start, (T,).
         width: Columns of U and V, (T,).
         value: The objective, (T,).
-        lower_bound: Best proved lower bound of the minimum over all widths, (T,).
+        lower_bound: Best lower bound of the minimum over all widths, before the rounding margin that the certificate
+            takes off, (T,).
         polar_lower: Largest singular value of the residual, from below, (T,).
         polar_upper: The same from above, infinite where it was not computed, (T,).
     """

@@ -155,8 +155,9 @@ class TrainingResult:
 
     def summary(self) -> str:
         """Why the runs stopped, what they stopped at, and how far above the global minimum."""
+        starts = f"{len(self)} start{'s' if len(self) > 1 else ''}"
         lines = [
-            f"{self.method} on {self.landscape!r}: {len(self)} starts, {self.seconds:.2f} s",
+            f"{self.method} on {self.landscape!r}: {starts}, {self.seconds:.2f} s",
             f"  steps            {int(self.n_steps.min())} to {int(self.n_steps.max())}",
         ]
         reasons = Counter(str(reason) for reason in self.stop_reasons)
@@ -195,7 +196,7 @@ def train(
     *,
     method: str = "gd",
     steps: int = 1000,
-    learning_rate: float | str = "backtracking",
+    learning_rate: float | str | None = None,
     tol: float = 1e-8,
     init: str = "gaussian",
     scale: float = 1.0,
@@ -218,7 +219,8 @@ def train(
         method: ``"gd"``, gradient descent.
         steps: Steps of every run in all, those of a resumed result included.
         learning_rate: A fixed one, positive; or ``"backtracking"``, Armijo's rule with the constant 1e-4 (Nocedal &
-            Wright 2006, algorithm 3.1) from a step that moves the point by a tenth of its size.
+            Wright 2006, algorithm 3.1) from a step that moves the point by a tenth of its size. None is
+            backtracking, or what a resumed result was run with.
         tol: A run has converged where |∇R| max(1, |W|) <= tol R(0); 0 runs on to the last step.
         init: Of random starts. ``"gaussian"``: N(0, 1/n_{l-1}) (LeCun et al. 1998). ``"kaiming"``: N(0, 2/n_{l-1}) (He
             et al. 2015). ``"orthogonal"`` (Saxe et al. 2014). ``"balanced"``: W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ with unit
@@ -253,6 +255,9 @@ def train(
         raise TypeError(f"land must be a ShallowLinear or a DeepLinear, got {type(land).__name__}")
     check.as_choice("method", method, _METHODS)
     total = check.as_int("steps", steps, minimum=0)
+    if learning_rate is None:
+        resumed = starts.settings["learning_rate"] if isinstance(starts, TrainingResult) else "backtracking"
+        learning_rate = cast("float | str", resumed)
     rate = None if learning_rate == "backtracking" else _learning_rate(learning_rate)
     tolerance = check.as_float("tol", tol)
     if tolerance < 0.0:
@@ -320,7 +325,7 @@ def _begin(
 ) -> _State:
     """The state of fresh runs, or of those of an earlier result."""
     if isinstance(starts, TrainingResult):
-        if starts.landscape.shapes != land.shapes:
+        if not _same(starts.landscape, land):
             raise ValueError(f"starts must be a result on this landscape, got one on {starts.landscape!r}")
         reasons = np.array([_REASONS.index(r) if r in _REASONS else _RUNNING for r in starts.stop_reasons])
         reasons[reasons == _MAX_STEPS] = _RUNNING
@@ -341,6 +346,17 @@ def _begin(
         given = land._point(starts, "starts")
         batch = given if given[0].ndim == 3 else tuple(block[None] for block in given)
     return _fresh(land, batch, None if rate is None else np.full(len(batch[0]), rate), threads)
+
+
+def _same(one: Landscape, other: Landscape) -> bool:
+    """Whether two landscapes have the same shapes and data."""
+    return one is other or (
+        type(one) is type(other)
+        and one.shapes == other.shapes
+        and one.cov.total == other.cov.total
+        and np.array_equal(one.cov.xx, other.cov.xx)
+        and np.array_equal(one.cov.xy, other.cov.xy)
+    )
 
 
 def _fresh(land: Landscape, batch: Point, sizes: FloatArray | None, threads: int) -> _State:
@@ -396,8 +412,7 @@ def _run(
     trace |= {name: np.full((count, columns, extents[name]), np.nan) for name in wanted}
     objective = land._objective()
     most_columns = max(1, _BUFFER // max(1, 8 * count * size)) if wanted else max(1, columns)
-    watched = bar is not None or callback is not None
-    slice_steps = 64 if watched else total
+    slice_steps = 64  # then as many as take a moment: the starts advance together, and can be watched or interrupted
     done, position = 0, int(min(state.steps.max(initial=0), total))
     interrupted = stop = False
     while True:
@@ -426,9 +441,8 @@ def _run(
             stop = bool(callback(until, state.values.copy()))
         if interrupted or stop or (position >= total and done == columns):
             break
-        if watched:
-            elapsed = max(time.perf_counter() - began, 1e-4)
-            slice_steps = int(min(max(slice_steps * _SLICE_SECONDS / elapsed, 1), 10 * slice_steps, total + 1))
+        elapsed = max(time.perf_counter() - began, 1e-4)
+        slice_steps = int(min(max(slice_steps * _SLICE_SECONDS / elapsed, 1), 10 * slice_steps, total + 1))
         if not state.running():
             slice_steps = total
     if bar is not None:

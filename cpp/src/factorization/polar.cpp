@@ -1,6 +1,7 @@
 #include "landscape/factorization/polar.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "landscape/linalg/largest_singular_value.hpp"
 
@@ -24,14 +25,17 @@ struct CompressedResidual {
 
 }  // namespace
 
-Polar residual_polar(double failure, const Blas* blas) {
-  return [failure, blas](const Residual& residual, const ConstMatrixView& warm_start, const PolarRequest& request,
-                         const Context& outer) {
+Polar residual_polar(double failure, const Blas* blas, std::uint64_t seed) {
+  // Starts of its own for every proof: those of the search are no independent witnesses.
+  const auto calls = std::make_shared<std::uint64_t>(0);
+  return [failure, blas, seed, calls](const Residual& residual, const ConstMatrixView& warm_start,
+                                      const PolarRequest& request, const Context& outer) {
     Context context = outer;
     context.blas = blas;
     const CompressedResidual matrix(residual);
     linalg::SingularValueBoundSettings settings;
     settings.failure = failure;
+    settings.seed = (seed ^ 0x706F6C6172ULL) + 0x9E3779B97F4A7C15ULL * ++*calls;
     if (request.lower > 0.0 && request.enough > request.lower) {
       // short of the bound that ends the solve: the proof adds its rounding
       settings.tolerance = std::clamp(0.9 * (request.enough / request.lower - 1.0), 1e-9, 0.5);

@@ -119,6 +119,8 @@ class Bounds {
   void raise_upper(double squared) { upper_ = std::min(upper_, std::sqrt(std::max(0.0, squared)) * kUp); }
 
   SingularValueBounds finish(double tolerance, double entry_error) {
+    // A bound that an attained value contradicts was false: the starts were unlucky, or chosen against.
+    if (lower_ > upper_) upper_ = b_.frobenius();
     upper_ = std::min(upper_, b_.frobenius());
     result_.lower = std::max(0.0, lower_ / b_.scale() * kDown - entry_error * kUp);
     result_.upper = upper_ / b_.scale() * kUp + entry_error * kUp + std::numeric_limits<double>::denorm_min();
@@ -167,7 +169,8 @@ void Bounds::by_cholesky(double tolerance, const ConstMatrixView& start) {
     pair.value = std::max(0.0, solver.eigenvalues()(n - 1));
   } else {
     Vector first = random_vector(n, settings_.seed, 0).normalized();
-    if (start.cols() > 0) first += 3.0 * (start.rowwise().sum() / start.norm());
+    const double size = start.cols() > 0 ? start.stableNorm() : 0.0;
+    if (size > 0.0 && std::isfinite(size)) first += 3.0 * (start / size).rowwise().sum();
     const auto apply = [&](const Vector& x, Vector& out) { out = symmetric_product(gram, x, context_); };
     pair = largest_ritz_pair(apply, first, krylov_steps, 0.1 * tolerance, context_);
   }

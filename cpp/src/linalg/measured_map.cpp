@@ -20,7 +20,8 @@ template <class Chunk>
 double frobenius_of(double largest, Index chunks, Index longest, Chunk&& chunk) {
   require(std::isfinite(largest), "the matrix must be finite");
   if (largest == 0.0) return 0.0;
-  const double scale = largest < kSmallest || largest > kLargest ? std::ldexp(1.0, -std::ilogb(largest)) : 1.0;
+  const double scale =
+      largest < kSmallest || largest > kLargest ? std::ldexp(1.0, std::min(1023, -std::ilogb(largest))) : 1.0;
   double sum = 0.0;
   for (Index c = 0; c < chunks; ++c) sum += chunk(c, scale);
   // Dividing by a power of two may be inexact only where the norm is subnormal: hence the smallest normal number.
