@@ -123,7 +123,7 @@ def test_points_that_must_widen_are_told_from_the_minimum(mf, ax):
 @pytest.mark.parametrize("loss", ["huber", "logistic"])
 def test_other_losses_and_data(ls, rng, ax, loss):
     Y, X = np.sign(rng.standard_normal((40, 5))), rng.standard_normal((40, 6))
-    mf = ls.MatrixFactorization(Y, 2.0, X=X, loss=loss, delta=0.5)
+    mf = ls.MatrixFactorization(Y, 2.0, X=X, loss=loss, delta=0.5 if loss == "huber" else 1.0)
     solution = mf.solve(1e-6)
     figure, _ = plotting.plot_residual_spectrum(mf, solution.point, ax=ax)
     bounds = mf.polar(solution.point)
