@@ -104,6 +104,20 @@ def bench_cmfrec(Y, land, lam: float, widths: tuple[int, ...], optimum: float) -
             print(f"  cmfrec, k = {width}, {sweeps} sweeps: {seconds:.2f} s, {judged(land, u, v, optimum)}")
 
 
+def watcher(optimum: float, reached: dict[float, float], begun: float):
+    """A callback that notes when 1e-3 and 1e-6 above the optimum are reached, and stops then or after two minutes."""
+
+    def watch(intermediate_result):  # SciPy goes by the name of the only argument
+        above = (intermediate_result.fun - optimum) / optimum
+        for level in (1e-3, 1e-6):
+            if above <= level and level not in reached:
+                reached[level] = time.perf_counter() - begun
+        if 1e-6 in reached or time.perf_counter() - begun > 120.0:
+            raise StopIteration
+
+    return watch
+
+
 def bench_lbfgs(land: ls.MatrixFactorization, optimum: float) -> None:
     """SciPy's L-BFGS-B on factors of 80 columns until it is within 1e-6 of the optimum, or for two minutes.
 
@@ -128,16 +142,8 @@ def bench_lbfgs(land: ls.MatrixFactorization, optimum: float) -> None:
         reached: dict[float, float] = {}
         begun = time.perf_counter()
 
-        def watch(intermediate_result, reached=reached, begun=begun):
-            above = (intermediate_result.fun - optimum) / optimum
-            for level in (1e-3, 1e-6):
-                if above <= level and level not in reached:
-                    reached[level] = time.perf_counter() - begun
-            if 1e-6 in reached or time.perf_counter() - begun > 120.0:
-                raise StopIteration
-
         scipy.optimize.minimize(
-            objective, start, jac=True, method="L-BFGS-B", callback=watch,
+            objective, start, jac=True, method="L-BFGS-B", callback=watcher(optimum, reached, begun),
             options={"maxiter": 5000, "maxfun": 10000, "ftol": 0.0, "gtol": 0.0, "maxcor": 20},
         )  # fmt: skip
         words = ", ".join(f"{level:g} above the optimum after {seconds:.2f} s" for level, seconds in reached.items())

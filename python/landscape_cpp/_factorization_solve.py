@@ -58,6 +58,7 @@ def solve(
     def proved(point: Factors) -> Certificate:
         return land._certify(point, tol, failure_probability, n_threads, wanted=tol)
 
+    certificate: Certificate | None = None
     complete = land._data.complete and land.weights is None and land.X is None
     if complete and land.loss.name == "squared":
         point, rows, reason = _closed_form(land, rank_max, began, seed, n_threads)
@@ -66,17 +67,19 @@ def solve(
             land, tol, rank_max, max_seconds, start, seed, failure_probability, threads, report
         )
         # The proof of the balanced point is another than the solver's own: a little further, if it falls short.
-        asked = tol
-        while reason == StopReason.CONVERGED and asked > 1e-3 * tol and proved(point).relative_gap > tol:
+        asked, certificate = tol, proved(point)
+        while reason == StopReason.CONVERGED and asked > 1e-3 * tol and certificate.relative_gap > tol:
             asked *= 0.2
             left = None if max_seconds is None else max(1e-3, max_seconds - (time.perf_counter() - began))
             point, more, reason = _observed(
                 land, asked, rank_max, left, point, seed, failure_probability, threads, report
             )
             rows += [(rows[-1][0] + row[0], *row[1:]) for row in more]
+            certificate = proved(point)
     else:
         point, rows, reason = _with_data(land, tol, rank_max, max_seconds, start, proved, n_threads, report)
-    certificate = proved(point)
+    if certificate is None:
+        certificate = proved(point)
     sharp = certificate.gap + land._problem.value(point)[1] <= tol * abs(certificate.value)
     if reason == StopReason.CONVERGED and not sharp:
         reason = StopReason.STALLED
