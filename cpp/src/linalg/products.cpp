@@ -22,17 +22,20 @@ using Unit = std::integral_constant<Index, 1>;
 
 int as_int(Index value) { return static_cast<int>(value); }
 
-// out (Rows x Packets packets) <- out + S (Rows x depth) panel (depth x Packets packets); S has any two strides
-template <int Rows, int Packets, class DepthStride>
+// out (Rows x Packets packets) <- S (Rows x depth) panel (depth x Packets packets), added to out or not; S has any two
+// strides
+template <Into into, int Rows, int Packets, class DepthStride>
 void register_block(const double* s, Index row_stride, DepthStride depth_stride, Index depth, const double* panel,
                     double* out, Index out_stride) {
   using Eigen::internal::pload;
+  using Eigen::internal::ploadu;
   using Eigen::internal::pmadd;
   using Eigen::internal::pset1;
-  using Eigen::internal::pstore;
+  using Eigen::internal::pstoreu;
   Packet sum[Rows][Packets];
   for (int r = 0; r < Rows; ++r)
-    for (int q = 0; q < Packets; ++q) sum[r][q] = pload<Packet>(out + r * out_stride + q * kWidth);
+    for (int q = 0; q < Packets; ++q)
+      sum[r][q] = into == Into::add ? ploadu<Packet>(out + r * out_stride + q * kWidth) : pset1<Packet>(0.0);
   for (Index j = 0; j < depth; ++j) {
     Packet d[Packets];
     for (int q = 0; q < Packets; ++q) d[q] = pload<Packet>(panel + (j * Packets + q) * kWidth);
@@ -42,19 +45,19 @@ void register_block(const double* s, Index row_stride, DepthStride depth_stride,
     }
   }
   for (int r = 0; r < Rows; ++r)
-    for (int q = 0; q < Packets; ++q) pstore(out + r * out_stride + q * kWidth, sum[r][q]);
+    for (int q = 0; q < Packets; ++q) pstoreu(out + r * out_stride + q * kWidth, sum[r][q]);
 }
 
-template <int Packets, class DepthStride>
+template <Into into, int Packets, class DepthStride>
 void row_blocks(const double* s, Index row_stride, DepthStride depth_stride, Index rows, Index depth,
                 const double* panel, double* out, Index out_stride) {
   Index i = 0;
   for (; i + 4 <= rows; i += 4)
-    register_block<4, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
-                               out_stride);
+    register_block<into, 4, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
+                                     out_stride);
   for (; i < rows; ++i)
-    register_block<1, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
-                               out_stride);
+    register_block<into, 1, Packets>(s + i * row_stride, row_stride, depth_stride, depth, panel, out + i * out_stride,
+                                     out_stride);
 }
 
 // panel (depth x Packets packets) <- columns of B, padded with zeros
@@ -80,9 +83,9 @@ void with_packets(Index columns, Body&& body) {
   }
 }
 
-// sum <- sum + A B for one tile: B is packed panel by panel, A is read where it lies.
+// sum <- A B for one tile: B is packed panel by panel, A is read where it lies.
 template <class Left, class Right>
-void add_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
+void tile_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
   alignas(64) double panel[kDepthTile * kPanel];
   const Unit one;
   for (Index column = 0; column < b.cols(); column += kPanel) {
@@ -90,10 +93,11 @@ void add_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
     with_packets(columns, [&](auto packets) {
       pack_panel<packets.value>(b, column, columns, panel);
       if constexpr (Left::IsRowMajor)
-        row_blocks<packets.value>(a.data(), a.outerStride(), one, a.rows(), b.rows(), panel, sum + column, sum_stride);
+        row_blocks<Into::overwrite, packets.value>(a.data(), a.outerStride(), one, a.rows(), b.rows(), panel,
+                                                   sum + column, sum_stride);
       else
-        row_blocks<packets.value>(a.data(), Index{1}, a.outerStride(), a.rows(), b.rows(), panel, sum + column,
-                                  sum_stride);
+        row_blocks<Into::overwrite, packets.value>(a.data(), Index{1}, a.outerStride(), a.rows(), b.rows(), panel,
+                                                   sum + column, sum_stride);
     });
   }
 }
@@ -101,7 +105,7 @@ void add_product(const Left& a, const Right& b, double* sum, Index sum_stride) {
 enum class Part { all, lower };
 
 // Waking threads costs some microseconds, which this many multiply-adds take on one.
-constexpr Index kSmallProduct = 128 * 1024;
+constexpr Index kSmallProduct = 1024 * 1024;
 
 Context threads_for(Index multiply_adds, const Context& context) {
   Context result = context;
@@ -109,8 +113,9 @@ Context threads_for(Index multiply_adds, const Context& context) {
   return result;
 }
 
-// Every tile is summed in an aligned scratch of fixed stride: where C happens to lie in memory must not decide which of
-// its entries are computed with packets and which one by one, whose roundings differ.
+// Every tile is summed in a scratch of fixed stride, or straight in C where whole packets fill it: shapes alone, and
+// not where C happens to lie in memory, decide which entries are computed with packets and which one by one, whose
+// roundings differ.
 template <class Left, class Right>
 void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const Context& context,
                    Part part = Part::all) {
@@ -120,28 +125,25 @@ void tiled_product(const Left& a, const Right& b, MatrixView c, Into into, const
     const Index row = tile / column_tiles * kRowTile, column = tile % column_tiles * kRowTile;
     if (part == Part::lower && column > row) return;
     const Index rows = std::min(kRowTile, c.rows() - row), columns = std::min(kRowTile, c.cols() - column);
+    if (into == Into::overwrite && a.cols() > 0 && a.cols() <= kDepthTile && columns % kWidth == 0 &&
+        part == Part::all) {
+      tile_product(a.block(row, 0, rows, a.cols()), b.block(0, column, a.cols(), columns),
+                   c.data() + row * c.outerStride() + column, c.outerStride());
+      return;
+    }
     alignas(64) double scratch[kRowTile * stride];
     alignas(64) double chunk[kRowTile * stride];
-    const Index padded = (columns + kPanel - 1) / kPanel * kPanel;
-    const auto clear = [&](double* tile_data) {
-      for (Index i = 0; i < rows; ++i) std::fill_n(tile_data + i * stride, padded, 0.0);
-    };
     using Tile = Eigen::Map<Matrix, Eigen::Aligned64, Eigen::OuterStride<stride>>;
     Tile sum(scratch, rows, columns), part_sum(chunk, rows, columns);
-    clear(scratch);
     // Each stretch of the depth is summed on its own: the error grows with 192 + depth / 192, not with the depth.
     for (Index k = 0; k < a.cols(); k += kDepthTile) {
       const Index depth = std::min(kDepthTile, a.cols() - k);
       const auto left = a.block(row, k, rows, depth);
       const auto right = b.block(k, column, depth, columns);
-      if (k == 0) {
-        add_product(left, right, scratch, stride);
-      } else {
-        clear(chunk);
-        add_product(left, right, chunk, stride);
-        sum += part_sum;
-      }
+      tile_product(left, right, k == 0 ? scratch : chunk, stride);
+      if (k > 0) sum += part_sum;
     }
+    if (a.cols() == 0) sum.setZero();
     if (into == Into::add)
       c.block(row, column, rows, columns) += sum;
     else
@@ -180,8 +182,8 @@ void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixV
         alignas(64) double out[kRowTile * width] = {};
         const Index first = tile * kRowTile, rows = std::min(kRowTile, s.rows() - first);
         for (Index j = 0; j < n; j += depth_block)
-          row_blocks<packets.value>(s.data() + first * s.outerStride() + j, s.outerStride(), Unit{}, rows,
-                                    std::min(depth_block, n - j), pack.data() + j * width, out, width);
+          row_blocks<Into::add, packets.value>(s.data() + first * s.outerStride() + j, s.outerStride(), Unit{}, rows,
+                                               std::min(depth_block, n - j), pack.data() + j * width, out, width);
         for (Index i = 0; i < rows; ++i)
           for (Index q = 0; q < columns; ++q) c(first + i, column + q) = out[i * width + q];
       });
