@@ -26,7 +26,9 @@ except ImportError:
     torch = None
     print("torch is not installed: its rows are left out")
 
-REST = 0.08  # seconds before each measurement: the threads of OpenBLAS spin for some 30 ms after their last product
+# Seconds before each measurement: the threads of OpenBLAS spin for some 30 ms after their last product. After it the
+# scheduler takes some milliseconds to spread a rival's own threads over the cores, so a measurement is many calls long.
+REST = 0.08
 DIRECTIONS = 32
 RESTARTS = 100  # of ARPACK: an eigenvalue that is exactly zero never meets its relative tolerance
 
@@ -132,14 +134,14 @@ def bench_hvp() -> None:
     np.testing.assert_allclose(net.pack(formula(many)), hessian._hessian.apply(flat, THREADS), atol=1e-9)
 
     floor = "(NumPy DGEMM of order 400, for the floor)"
-    seconds = timing.compare(single | {floor: timing.gemm()}, repeat=15, inner=10, rest=REST)
+    seconds = timing.compare(single | {floor: timing.gemm()}, repeat=9, inner=60, rest=REST)
     timing.report(f"HVP at one point, 784-100-100-10 on moments, {THREADS} thread(s)", seconds, ours)
     # dP Sxx, and six products of nL n_l n_{l-1} multiply-adds per layer
     flops = 2.0 * 10 * (784 * 784 + 6 * sum(rows * cols for rows, cols in net.shapes))
     rate = timing.gemm_rate(seconds, floor)
     print(f"  GEMM floor: {flops / 1e6:.1f} Mflop at {rate / 1e9:.1f} Gflop/s = {1e3 * flops / rate:.3f} ms; ", end="")
     print(f"reached {flops / rate / seconds[ours]:.2f} of it")
-    seconds = timing.compare(stacked | slow | {floor: timing.gemm()}, repeat=9, rest=REST)
+    seconds = timing.compare(stacked | slow | {floor: timing.gemm()}, repeat=7, inner=3, rest=REST)
     rate = timing.gemm_rate(seconds, floor)
     seconds = {name: value / (1 if name == floor else DIRECTIONS) for name, value in seconds.items()}
     timing.report(f"the same, {DIRECTIONS} directions at one point, time per direction", seconds, ours_many)
@@ -199,7 +201,7 @@ def bench_batch() -> None:
         np.testing.assert_allclose(theirs, net.pack(net.gradient(batch)), atol=1e-9)
     title = f"value and gradient of 1,000 starts of 20-10-10-5, {THREADS} thread(s)"
     # The loop is timed apart: what it allocates and frees slows down the rival after it.
-    seconds = timing.compare(rivals, repeat=15, inner=3, rest=REST) | timing.compare(loops, repeat=5)
+    seconds = timing.compare(rivals, repeat=9, inner=40, rest=REST) | timing.compare(loops, repeat=5)
     timing.report(title, seconds, ours)
 
 
@@ -243,7 +245,7 @@ def bench_classify() -> None:
                 "landscape_cpp: net.certify(p)": lambda p=p: net.certify(p, n_threads=THREADS),
             },
             repeat=9,
-            inner=5,
+            inner=20,
             rest=REST,
         )
         seconds |= timing.compare({"scipy eigsh(which='SA', k=1, tol=1e-8) on net.hessian(p)": lanczos}, repeat=3)

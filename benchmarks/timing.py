@@ -28,14 +28,17 @@ def compare(
     """Median seconds per call of each rival, measured in turns after one warm-up, so that noise hits all alike.
 
     ``rest``: seconds to wait before each call, for the threads that the rival before left spinning (OpenBLAS keeps
-    NumPy's and SciPy's threads busy for a while after their work) to fall asleep.
+    NumPy's and SciPy's threads busy for a while after their work) to fall asleep. A call that is not timed follows, to
+    wake the rival's own.
     """
     times: dict[str, list[float]] = {name: [] for name in rivals}
     for call in rivals.values():
         call()
     for _ in range(repeat):
         for name, call in rivals.items():
-            time.sleep(rest)
+            if rest:
+                time.sleep(rest)
+                call()
             start = time.perf_counter()
             for _ in range(inner):
                 call()
