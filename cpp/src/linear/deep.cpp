@@ -402,6 +402,13 @@ DeepHessian::DeepHessian(const Risk& risk, const Layers& w, const Context& conte
   pass.backward();
 }
 
+Index DeepHessian::together() const {
+  constexpr Index most = 8, cache = 2 * 1024 * 1024, large = 16 * 1024 * 1024;
+  const Index word = static_cast<Index>(sizeof(double));
+  if (word * std::max(risk_.xx.size(), risk_.fx.size()) > large) return most;
+  return std::clamp<Index>(cache / (2 * word * size()), 2, most);
+}
+
 // dFt_h and dCt_h on their sides of the pivot.
 void DeepHessian::advance(const double* d_packed, DeepState& change, const Context& context) const {
   const auto layer_of_d = [&](Index h) { return block(d_packed, w_, h); };

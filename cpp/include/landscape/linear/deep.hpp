@@ -65,8 +65,6 @@ struct DeepBatch {
   Matrix images;        // Sxx or Fx times it
   Vector pack;
 };
-// A choice: the time per direction is flat from 1 to 32 (docs/benchmarks.md), and 8 keep the scratch small.
-constexpr Index kDirectionsTogether = 8;
 
 double value(const Risk& risk, const Layers& w, DeepState& state, const Context& context);
 
@@ -93,6 +91,10 @@ class DeepHessian {
 
   // h <- H d, both packed; `change` is the scratch of one thread.
   void apply(const double* d, double* h, DeepState& change, const Context& context) const;
+
+  // How many directions are best taken together: so few that they and their products stay in a second-level cache of
+  // 2 MB, unless Sxx (or the data) is too large for any cache and is better read seldom (docs/benchmarks.md).
+  Index together() const;
 
   // The same for `count` directions, one after the other in d and h; what they share is read once for all of them.
   void apply_together(const double* d, double* h, Index count, DeepBatch& batch, const Context& context) const;
