@@ -23,7 +23,7 @@ from .results import Certificate, Solution, SolutionTrace, StopReason
 if TYPE_CHECKING:
     from .factorization import MatrixFactorization
 
-__all__ = ["solve"]
+__all__ = ["balanced", "solve"]
 
 Factors = tuple[FloatArray, FloatArray]
 Row = tuple[float, int, float, float, float, float]
@@ -226,7 +226,7 @@ def _with_data(
                 break
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED
-    return _balanced(point), rows, reason
+    return balanced(point), rows, reason
 
 
 def _proximal_step(land: Any, problem: Any, point: Factors, lipschitz: float, limit: int) -> Factors:
@@ -274,7 +274,7 @@ def _polished(land: Any, point: Factors, value: float, n_threads: int | None) ->
     return point, value
 
 
-def _balanced(point: Factors) -> Factors:
+def balanced(point: Factors) -> Factors:
     """Factors of the same product with Uᵀ U = Vᵀ V diagonal; what is zero to rounding is dropped."""
     if not point[0].shape[1]:
         return point

@@ -12,7 +12,6 @@ import copy
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 try:
     from sklearn.base import (
@@ -23,14 +22,16 @@ try:
         TransformerMixin,
     )
     from sklearn.model_selection import KFold, check_cv
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:  # pragma: no cover - tests/test_estimators.py runs it in a process of its own
     raise ImportError(
         'landscape_cpp.estimators needs scikit-learn >= 1.6: python -m pip install "landscape-cpp[sklearn]"'
     ) from error
 
 from . import _validation as check
-from ._completion import MatrixCompleter, NuclearNormRegressor
+from ._completer import MatrixCompleter
+from ._estimator_tools import sample_weights
+from ._nuclear_regression import NuclearNormRegressor
 from ._reduced_rank import CentredData, RankPath, centre, rank_path
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
@@ -39,15 +40,6 @@ from .results import Certificate, Verdict
 __all__ = ["LinearAutoencoder", "MatrixCompleter", "NuclearNormRegressor", "ReducedRankRegressor"]
 
 _DOUBLE, _SINGLE = 2.0**-53, 2.0**-24
-
-
-def _weights(sample_weight: Any, X: npt.NDArray[Any]) -> FloatArray | None:
-    if sample_weight is None:
-        return None
-    weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weights.sum() > 0.0:
-        raise ValueError("sample_weight sums to zero")
-    return weights
 
 
 def _unit(X: Any) -> float:
@@ -153,7 +145,7 @@ class ReducedRankRegressor(
         rank, alpha, intercept = self._checked_settings()
         unit = _unit(X)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, order="C")
-        weights = _weights(sample_weight, X)
+        weights = sample_weights(sample_weight, X)
         Y = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         folds = self._folds(X, y) if rank == "cv" else []
 
@@ -418,7 +410,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X = validate_data(self, X, dtype=np.float64, order="C")
         n = X.shape[1]
         wanted = self._checked_count(n)
-        data = centre(X, None, _weights(sample_weight, X), center, unit=unit, n_threads=self.n_threads)
+        data = centre(X, None, sample_weights(sample_weight, X), center, unit=unit, n_threads=self.n_threads)
         spectrum = data.cov.spectrum(n_threads=self.n_threads)
         known = spectrum.rank + spectrum.unresolved
         eigenvalues = spectrum.eigenvalues[:known]
@@ -483,7 +475,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64)
-        weights = _weights(sample_weight, X)
+        weights = sample_weights(sample_weight, X)
         w = np.ones(len(X)) if weights is None else weights
         centred = X - self.mean_
         left = centred - (centred @ self.components_.T) @ self.components_

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _validation as check
-from ._factorization_solve import _balanced
+from ._factorization_solve import balanced
 from ._validation import FloatArray
 from .factorization import MatrixFactorization
 
@@ -103,7 +103,7 @@ def from_factors(
     if ratio != 1.0:
         p = (p[0] * ratio, p[1] / ratio)
     if Z is None and (components is not None if balance is None else balance):
-        p = _balanced(p)
+        p = balanced(p)
     return land, p
 
 
