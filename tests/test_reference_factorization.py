@@ -440,6 +440,7 @@ def test_gap_is_sound_at_ten_thousand_pairs():
 # ---------------------------------------------------------------------------------------------------------- peer: cvxpy
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "i", [pytest.param(i, id=table.problem(i).id) for i in range(QUICK) if "scale" not in table.problem(i).family]

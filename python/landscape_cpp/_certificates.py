@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import numpy as np
 
+from ._fingerprints import certificate_digest, point_fingerprint
 from ._validation import Layers
 from .results import Certificate, Verdict
 from .risk import Covariances, SpectralData
@@ -25,6 +27,8 @@ def closed_form_certificate(
     cov: Covariances,
     spectrum: SpectralData,
     *,
+    point: Layers,
+    fingerprint: str,
     value: float,
     minimum: float,
     value_margin: float,
@@ -37,6 +41,8 @@ def closed_form_certificate(
     Args:
         cov: The moments.
         spectrum: Their spectral data.
+        point: The point.
+        fingerprint: Of the data and the widths.
         value: The objective at the point.
         minimum: The minimum in closed form.
         value_margin: Rounding margin of the value, in addition to that of the minimum.
@@ -63,7 +69,7 @@ def closed_form_certificate(
         verdict, reason = Verdict.UNDECIDED, "the gap is too close to the tolerance for the rounding margin"
     if spectrum.rank_x < cov.n_inputs:
         reason += f"; {cov.n_inputs - spectrum.rank_x} null directions of the inputs are taken as exactly zero"
-    return Certificate(
+    certificate = Certificate(
         value=value,
         lower_bound=lower,
         gap=gap,
@@ -77,4 +83,8 @@ def closed_form_certificate(
         scale=scale,
         verdict=verdict,
         reason=reason,
+        landscape="linear_network",
+        data_fingerprint=fingerprint,
+        point_fingerprint=point_fingerprint(point),
     )
+    return dataclasses.replace(certificate, digest=certificate_digest(certificate))

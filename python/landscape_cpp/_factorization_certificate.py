@@ -182,7 +182,7 @@ def certify(
         if gap <= tol * scale:
             reason = f"the rounding of the value, up to {value_margin:.3g}, exceeds the tolerance"
         with np.errstate(over="ignore", invalid="ignore"):  # trials may overflow: they are no way down then
-            way = _way_down(problem, p, scaled, root, polar, here, value)
+            way = _way_down(problem, p, scaled, root, polar, here, value, tol * scale + 4.0 * value_margin)
         if way is not None and value - way[2] - 4.0 * value_margin > tol * scale:
             how, witness, reached, words = way
             verdict = Verdict.NOT_GLOBAL
@@ -222,8 +222,9 @@ def _way_down(
     polar: PolarBounds,
     here: Any,
     value: float,
+    enough: float,
 ) -> tuple[str, Factors, float, str] | None:
-    """The lowest of: scaling the point, inserting the polar's unit, a step against the gradient."""
+    """The lower of scaling the point and inserting the polar's unit; if that is not ``enough``, a step downhill."""
     width = p[0].shape[1]
     options: list[tuple[str, Factors, float, str]] = []
     if width:
@@ -234,7 +235,7 @@ def _way_down(
         u, v = polar.witness
         columns, reached = best_insertion(problem, p, -u, v)
         options.append(("append", columns, reached, "one more unit"))
-    if width:
+    if width and not any(value - option[2] > enough for option in options):
         step = _gradient_step(problem, p, here, value)
         if step is not None:
             options.append(("add", step[0], step[1], "a step against the gradient"))

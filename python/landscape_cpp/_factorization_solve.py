@@ -76,6 +76,9 @@ def solve(
             )
             rows += [(rows[-1][0] + row[0], *row[1:]) for row in more]
             certificate = proved(point)
+        if reason == StopReason.STALLED:
+            point = balanced(_polished(land, point, float(land.value(point, n_threads=n_threads)), n_threads)[0])
+            certificate = proved(point)
     else:
         point, rows, reason = _with_data(land, tol, rank_max, max_seconds, start, proved, n_threads, report)
     if certificate is None:

@@ -14,7 +14,7 @@ import scipy.sparse
 
 from .results import Certificate
 
-__all__ = ["FactorizationLike", "certificate_digest", "data_fingerprint", "point_fingerprint"]
+__all__ = ["FactorizationLike", "certificate_digest", "data_fingerprint", "moments_fingerprint", "point_fingerprint"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -116,6 +116,17 @@ def data_fingerprint(land: FactorizationLike) -> str:
         if block is not None:
             _hash_array(state, on_pattern(block, pattern) if label == b"weights" else block)
     _hash_value(state, [str(land.loss.name), float(land.loss.delta), float(land.lam)])
+    return state.hexdigest()
+
+
+def moments_fingerprint(cov: Any, shapes: Sequence[tuple[int, int]]) -> str:
+    """SHA-256 of second moments, in the form in which they are held, and of the shapes of a network's layers."""
+    state = hashlib.sha256(b"landscape_cpp linear_network")
+    blocks = cov.factor if cov.factor is not None else (cov.xx, cov.xy)
+    _hash_value(state, ["factor" if cov.factor is not None else "moments", float(cov.total)])
+    for block in blocks:
+        _hash_array(state, block)
+    _hash_value(state, [list(shape) for shape in shapes])
     return state.hexdigest()
 
 

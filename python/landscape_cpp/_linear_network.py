@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -11,6 +12,7 @@ import numpy as np
 
 from . import _validation as check
 from ._dispatch import core
+from ._fingerprints import moments_fingerprint
 from ._polynomials import lowest_point
 from ._validation import FloatArray
 from .results import Certificate, CriticalValue, CriticalValues
@@ -57,6 +59,11 @@ class LinearNetwork(abc.ABC, Generic[P]):
     def size(self) -> int:
         """Number of parameters N."""
         return sum(rows * cols for rows, cols in self.shapes)
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        """SHA-256 of what defines the objective."""
+        return moments_fingerprint(self._cov, self.shapes)
 
     # ------------------------------------------------------------------------------------------------ points
 

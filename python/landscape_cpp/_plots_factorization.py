@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_gap", "plot_residual_spectrum", "plot_width"]
+__all__ = ["plot_completion", "plot_gap", "plot_residual_spectrum", "plot_width"]
 
 _MOST = 4  # curves in one picture, as many as there are colours
 _LARGEST_DENSE = 3000  # rows or columns: the limit of all singular values
@@ -204,6 +204,55 @@ def _leading(matrix: Any, count: int, start: FloatArray) -> FloatArray:
     for _ in range(_STEPS):
         basis = np.linalg.qr(matrix.T @ (matrix @ basis))[0]
     return np.asarray(np.linalg.svd(matrix @ basis, compute_uv=False)[:count])
+
+
+# --- the matrix -------------------------------------------------------------------------------------------------------
+
+
+def plot_completion(land: Any, p: Any, *, value_label: str = "value", ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """What is observed of Y beside U Vᵀ, as pictures with one colour scale; white is not observed.
+
+    Args:
+        land: A :class:`MatrixFactorization` without data X.
+        p: A single point (U, V).
+        value_label: What the entries are, with their units.
+        ax: Axes to draw into, split in two; None makes a figure.
+
+    Returns:
+        The figure and the axes of the left picture; the right one is the next in ``figure.axes``.
+
+    Raises:
+        TypeError: For what is no factorisation, or no point of it.
+        ValueError: For problems with data X.
+    """
+    from . import plotting
+
+    if not isinstance(land, MatrixFactorization):
+        raise TypeError(f"land must be a MatrixFactorization, got {type(land).__name__}")
+    if land.X is not None:
+        raise ValueError("land must have no data X: there the matrix is one of coefficients, not of entries")
+    completed = land.predict(p)
+    data = land._data
+    observed = np.full(data.shape, np.nan)
+    observed[data.rows, data.columns] = data.targets
+    figure, left = plotting._axes(ax, 8.4, 4.6)
+    box = left.get_subplotspec()
+    if box is None:
+        right = left.inset_axes((1.08, 0.0, 1.0, 1.0))
+    else:
+        grid = box.subgridspec(1, 2, wspace=0.08)
+        left.set_subplotspec(grid[0])
+        right = figure.add_subplot(grid[1])
+    seen = data.targets if len(data.targets) else np.zeros(1)
+    low, high = float(min(seen.min(), completed.min())), float(max(seen.max(), completed.max()))
+    for axes, picture, title in ((left, observed, f"{land.n_observed:,} observed"), (right, completed, "completed")):
+        image = axes.imshow(picture, cmap="cividis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+        axes.set_title(title)
+        axes.set_xlabel("column")
+    left.set_ylabel("row")
+    right.set_yticks([])
+    figure.colorbar(image, ax=[left, right], label=value_label)
+    return figure, left
 
 
 # --- the width --------------------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ class SVT:
             values unless all were computed, so it may be too large.
         error_bound: Bound of |Z - D_λ(Y)|_F, by what the matrix says of the result; infinite where the part of Y
             beyond the result was not bounded.
-        complete: It is proved that no singular value above λ was missed, up to the accuracy.
+        complete: No singular value above λ was missed, up to the accuracy: proved by Cholesky, or because the full SVD
+            was taken.
         method: ``"partial"``, ``"gram"`` or ``"svd"``: the cheapest for these data.
         products: Columns multiplied by Y or Yᵀ.
     """

@@ -1,4 +1,6 @@
-"""An independent re-check of the certificates of nuclear-norm problems: NumPy and SciPy, nothing of the C++ core.
+"""An independent re-check of certificates: NumPy and SciPy, nothing of the C++ core.
+
+Those of linear networks are closed forms (``_verify_linear.py``); the rest of this page is about nuclear-norm problems.
 
     f(U, V) = Σ c l(Zhat, y) + λ/2 (|U|² + |V|²)       Zhat = U Vᵀ,  or X V Uᵀ with data X
 
@@ -21,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from ._fingerprints import FactorizationLike, certificate_digest, data_fingerprint, point_fingerprint
+from ._fingerprints import certificate_digest, data_fingerprint, point_fingerprint
+from ._linear_network import LinearNetwork
+from ._verify_linear import check_linear
 from ._verify_norms import UNIT, NormBound, cholesky_bound, frobenius, krylov_bound
 from ._verify_problem import Factors, FloatArray, Problem
 from .results import Certificate, Verdict
@@ -71,18 +75,19 @@ class Verification:
 
 def verify(
     certificate: Certificate,
-    land: FactorizationLike,
-    p: Factors,
+    land: Any,
+    p: Any,
     *,
     seed: int | None = None,
     cholesky_limit: int = 8192,
 ) -> Verification:
-    """Re-check a certificate of a nuclear-norm problem from the proof data it carries.
+    """Re-check a certificate in NumPy: from the proof data it carries, or for a linear network by its closed form.
 
     Args:
         certificate: Of the point p of land.
-        land: A :class:`MatrixFactorization`, or anything with its data.
-        p: (U (n_out, r), V (n_in, r)), the point as it was certified.
+        land: A :class:`MatrixFactorization`, or anything with its data; or a :class:`ShallowLinear` or
+            :class:`DeepLinear`.
+        p: The point as it was certified.
         seed: Start of the replay of a probabilistic bound. By default it follows from the fingerprints, not from the
             certificate: who makes a certificate cannot choose a lucky one.
         cholesky_limit: Smaller side of the residual up to which its norm is proved by Cholesky (also where the
@@ -96,8 +101,10 @@ def verify(
     """
     if not isinstance(certificate, Certificate):
         raise TypeError(f"certificate must be a Certificate, got {type(certificate).__name__}")
+    if isinstance(land, LinearNetwork):
+        return _verify_linear(certificate, land, p)
     if not all(hasattr(land, name) for name in ("Y", "mask_csr", "weights", "X", "loss", "lam")):
-        raise TypeError(f"land must be a MatrixFactorization, got {type(land).__name__}")
+        raise TypeError(f"land must be a MatrixFactorization or a linear network, got {type(land).__name__}")
     if len(p) != 2:
         raise TypeError(f"p must be a pair (U, V) of arrays, got {type(p).__name__}")
     point = (np.ascontiguousarray(p[0], dtype=np.float64), np.ascontiguousarray(p[1], dtype=np.float64))
@@ -114,6 +121,35 @@ def verify(
     except (ArithmeticError, KeyError, IndexError, TypeError, ValueError) as error:
         check.require(False, f"the proof is malformed ({type(error).__name__}: {error})")
     return check.result()
+
+
+def _verify_linear(certificate: Certificate, land: LinearNetwork[Any], p: Any) -> Verification:
+    point = land._single(p)
+    failures: list[str] = []
+
+    def require(condition: bool, failure: str) -> bool:
+        if not condition:
+            failures.append(failure)
+        return bool(condition)
+
+    same = (
+        (certificate.schema_version == SCHEMA_VERSION, f"schema version {certificate.schema_version} is not known"),
+        (certificate.landscape == "linear_network", f"it is about a {certificate.landscape!r} landscape"),
+        (
+            certificate.digest == certificate_digest(certificate),
+            "the digest does not match the fields: one was altered",
+        ),
+        (certificate.data_fingerprint == land._fingerprint, "it is about other data (fingerprint)"),
+        (certificate.point_fingerprint == point_fingerprint(point), "it is about another point (fingerprint)"),
+    )
+    for condition, failure in same:
+        require(condition, failure)
+    if failures:
+        return Verification(False, tuple(failures), math.nan, math.nan, 0.0, math.inf, "nothing proved", 0.0)
+    layers = land._to_layers(point)
+    width = min(layer.shape[0] for layer in layers[:-1])
+    value, margin, lower = check_linear(certificate, land.cov, layers, width, require)
+    return Verification(not failures, tuple(failures), value, margin, lower, math.nan, "closed form", 0.0)
 
 
 class _Check:

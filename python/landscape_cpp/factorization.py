@@ -504,8 +504,8 @@ class MatrixFactorization:
         Args:
             tol: Relative gap (value - lower bound) / value to prove.
             rank_max: Largest width; None leaves it to the problem.
-            max_seconds: Stop after this time; the best point comes back with what is proved of it. The closed form is
-                not interrupted.
+            max_seconds: Stop after this time; the best point comes back with what is proved of it, and that certificate
+                takes its own time. The closed form is not interrupted.
             start: A point to start from; ``"random"`` draws one of width 10 (or ``rank_max``); None starts from zero.
                 The closed form needs none.
             seed: Of the random vectors that look for singular values.

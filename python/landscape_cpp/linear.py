@@ -495,6 +495,8 @@ class ShallowLinear(LinearNetwork[Point]):
         return closed_form_certificate(
             self._cov,
             spectrum,
+            point=point,
+            fingerprint=self._fingerprint,
             value=float(self.value(point, n_threads=n_threads)),
             minimum=self.minimum_value,
             value_margin=found.gap_margin + self._value_margin(point),

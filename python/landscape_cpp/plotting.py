@@ -29,7 +29,7 @@ from . import _validation as check
 from . import curvature
 from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
-from ._plots_factorization import plot_gap, plot_residual_spectrum, plot_width
+from ._plots_factorization import plot_completion, plot_gap, plot_residual_spectrum, plot_width
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
 from .training import TrainingResult
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "plot_completion",
     "plot_gap",
     "plot_ladder",
     "plot_residual_spectrum",
@@ -441,12 +442,13 @@ def plot_spectrum(
     """
     if not hasattr(land, "hessian"):
         raise TypeError(f"land must be a landscape such as ShallowLinear, got {type(land).__name__}")
-    if k is None and land.size > _LARGEST_DENSE:
-        raise ValueError(f"give k: all {land.size} eigenvalues are refused above {_LARGEST_DENSE} parameters")
     named = _named(points, 4) if isinstance(points, Mapping) else {"": points}
     spectra = {}
     for name, point in named.items():
         single = land._single(point, name or "p")
+        size = sum(block.size for block in single)
+        if k is None and size > _LARGEST_DENSE:
+            raise ValueError(f"give k: all {size} eigenvalues are refused above {_LARGEST_DENSE} parameters")
         spectra[name] = np.sort(curvature.spectrum(land, single, k, which="smallest", seed=seed).values)
     largest = max(float(np.abs(values).max()) for values in spectra.values())
     zero = 1e-9 * largest
