@@ -201,6 +201,20 @@ def test_seeds_and_threads(ls, rng):
         assert_thresholded(ls.svt(Y, 4.0, seed=seed, n_threads=n_threads), Y, 4.0)
 
 
+@pytest.mark.parametrize("above", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix])
+def test_a_value_just_above_the_threshold_is_not_missed(ls, form, above, rng):
+    """While the Ritz value of the second pair is still below λ, the first one alone looks finished."""
+    sigma = 3e-4 * 0.8 ** np.arange(127)
+    Y = table.spectrum_matrix(sigma, (127, 206), rng)
+    lam = float(sigma[1] * (1.0 - above))
+    for seed in range(5):
+        found = ls.svt(form(Y), lam, seed=seed)
+        assert found.rank == 2
+        assert found.complete
+        assert_thresholded(found, Y, lam)
+
+
 # -------------------------------------------------------------------------------------------------------- campaign
 
 

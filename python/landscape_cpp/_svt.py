@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import scipy.sparse
 from . import _validation as check
 from ._dispatch import core
 from ._validation import FloatArray
+from .errors import ConvergenceWarning
 from .results import PolarBounds
 
 __all__ = ["SVT", "SparsePlusLowRank", "polar_bounds", "svt"]
@@ -93,7 +95,7 @@ def svt(
         n_threads: Threads; None is all of them.
 
     Returns:
-        An :class:`SVT`.
+        An :class:`SVT`; with a :class:`ConvergenceWarning` if no way led to the accuracy.
 
     Raises:
         TypeError: For what is no matrix of real numbers.
@@ -116,11 +118,18 @@ def svt(
     U, sigma, V, margin, error, complete, converged, taken, products = core.svt(
         operand, threshold, begin, how, number, threads
     )
-    if not converged:
+    if not converged:  # another way, or another start from where this one came
+        again = "svd" if operand[0] == "dense" or how == "auto" else how
         U, sigma, V, margin, error, complete, converged, taken, more = core.svt(
-            operand, threshold, V, "svd" if operand[0] == "dense" else how, number + 1, threads
+            operand, threshold, V, again, number + 1, threads
         )
         products += more
+    if not converged:
+        warnings.warn(
+            f"the thresholding did not converge by {taken!r}; its error is at most {error:.3g}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     order = np.argsort(-sigma, kind="stable")  # equal ones may differ in the last bit
     order = order[sigma[order] > threshold]
     return SVT(U[:, order], sigma[order] - threshold, V[:, order], margin, error, complete, taken, products)

@@ -95,6 +95,8 @@ class Thresholding {
   bool accept(Matrix right, bool rotate);
   void judge(const Matrix& w);
   double allowed() const;
+  double hidden() const;
+  bool complete() const;
 
   // Threads of a LAPACK call cost more than they save on the small projected problems.
   Context for_order(Index order) const {
@@ -419,6 +421,14 @@ void Thresholding::take_svd(const ThinSvd& svd, const Matrix& entries) {
       std::sqrt(right_residual.squaredNorm() + left_residual.squaredNorm()) + 4.0 * kUnitRoundoff * b_.frobenius();
 }
 
+// What values that were missed can add to |Z - D_lam(Y)|_F.
+double Thresholding::hidden() const {
+  const double above = std::max(0.0, result_.complement_upper - lam_);
+  return std::sqrt(static_cast<double>(b_.cols() - values_.size())) * above;
+}
+
+bool Thresholding::complete() const { return std::isfinite(hidden()) && hidden() <= 2.0 * allowed(); }
+
 SvtResult Thresholding::run(const MeasuredMap& y, const ConstMatrixView& start) {
   const Index n = b_.cols(), rows = y.map.rows, cols = y.map.cols;
   values_.resize(0);
@@ -453,10 +463,13 @@ SvtResult Thresholding::run(const MeasuredMap& y, const ConstMatrixView& start) 
       }
       result_.method = SvtMethod::partial;
       done = partial(std::move(near_start));
+      // A value just above lam can hide behind a Ritz value that is still below it: what could be proved and was not is
+      // not done.
+      if (done && with_gram_ && settings_.complete && !complete()) done = false;
     }
     if (!done && with_gram_ && asked != SvtMethod::partial) {
       result_.method = SvtMethod::gram;
-      done = by_gram();
+      done = by_gram() && (complete() || !settings_.complete || asked == SvtMethod::gram);
     }
   }
   if (!done && entries_fit && (asked == SvtMethod::automatic || asked == SvtMethod::svd)) {
@@ -466,9 +479,8 @@ SvtResult Thresholding::run(const MeasuredMap& y, const ConstMatrixView& start) 
     done = by_svd(entries);
   }
   result_.residual = std::max(result_.residual, 0.0);
-  const double hidden = std::max(0.0, result_.complement_upper - lam_);
-  const double bound = result_.residual + std::sqrt(static_cast<double>(n - values_.size())) * hidden;
-  result_.complete = std::isfinite(bound) && bound <= result_.residual + 2.0 * allowed();
+  result_.complete = complete();
+  result_.error_bound = result_.residual + hidden();
   result_.converged = done;
   const double unscale = 1.0 / b_.scale();
   result_.margin = values_.size() > 0 ? values_(values_.size() - 1) - lam_ : kInfinity;
@@ -478,7 +490,7 @@ SvtResult Thresholding::run(const MeasuredMap& y, const ConstMatrixView& start) 
   result_.next *= unscale;
   result_.residual *= unscale;
   result_.complement_upper *= unscale;
-  result_.error_bound = bound * unscale;
+  result_.error_bound *= unscale;
   result_.values = values_ * unscale;
   result_.left = std::move(left_);
   result_.right = std::move(right_);
