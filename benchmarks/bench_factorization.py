@@ -221,7 +221,7 @@ def bench_polar(Y: scipy.sparse.csr_matrix | None) -> None:
             ours: bracket,
             "ARPACK (svds), one value": lambda m=matrix, t=tol: svds(m, k=1, tol=t, return_singular_vectors=False),
             "PROPACK (svds), one value": lambda m=matrix, t=tol: svds(
-                m, k=1, tol=t, solver="propack", return_singular_vectors=False
+                m, k=1, tol=t, solver="propack", maxiter=1000, return_singular_vectors=False
             ),
         }
         for rival in list(rivals)[1:]:
