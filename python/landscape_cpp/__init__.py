@@ -15,6 +15,7 @@ from . import curvature, errors
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._factorization_data import Loss
 from ._factorization_path import FactorizationPath, FactorizationPathCheck
+from ._factorization_results import PolarBounds, Solution, SolutionTrace, StationaryPoint
 from ._flow import BalancedFlow
 from ._io import build_info, load
 from ._local_witness import LocalWitness
@@ -39,12 +40,8 @@ from .results import (
     Hypothesis,
     Kind,
     Pivot,
-    PolarBounds,
     Slice,
-    Solution,
-    SolutionTrace,
     Spectrum,
-    StationaryPoint,
     StopReason,
     Verdict,
 )

@@ -19,11 +19,12 @@ from . import _datasets, _pictures
 from ._cli_text import _entry, _percent, _plural, _small
 from ._datasets import DataError
 from ._factorization_data import LOSSES
+from ._factorization_results import Solution
 from ._io import build_info
 from ._ratings import Labels, Ratings, blaming, read_ratings
 from ._validation import FloatArray
 from .factorization import MatrixFactorization
-from .results import Certificate, Solution, StopReason, Verdict
+from .results import Certificate, StopReason, Verdict
 
 __all__ = ["Outcome", "add_commands"]
 

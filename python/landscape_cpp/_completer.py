@@ -22,9 +22,10 @@ from ._estimator_tools import (
     lambda_grid,
     warn_unless_proved,
 )
+from ._factorization_results import Solution, SolutionTrace
 from ._validation import FloatArray
 from .factorization import MatrixFactorization
-from .results import Certificate, Solution, SolutionTrace
+from .results import Certificate
 
 __all__ = ["MatrixCompleter"]
 

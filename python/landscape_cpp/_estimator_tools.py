@@ -11,9 +11,10 @@ import numpy.typing as npt
 from sklearn.utils.validation import _check_sample_weight
 
 from . import _validation as check
+from ._factorization_results import Solution
 from ._validation import FloatArray
 from .errors import ConvergenceWarning
-from .results import Solution, StopReason
+from .results import StopReason
 
 __all__ = [
     "FOLDS",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.optimize
 
+from ._factorization_results import PolarBounds
 from ._fingerprints import certificate_digest, data_fingerprint, point_fingerprint
 from ._validation import FloatArray
 from ._verify_norms import UNIT, frobenius
 from ._verify_problem import Problem
-from .results import Certificate, PolarBounds, Verdict
+from .results import Certificate, Verdict
 
 if TYPE_CHECKING:
     from .factorization import MatrixFactorization

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import curvature
+from ._factorization_results import StationaryPoint
 from ._validation import FloatArray
 from ._verify_norms import UNIT, frobenius
-from .results import Eigenpair, EscapeDirection, Kind, StationaryPoint, Verdict
+from .results import Eigenpair, EscapeDirection, Kind, Verdict
 
 if TYPE_CHECKING:
     from .factorization import MatrixFactorization

@@ -16,9 +16,10 @@ import scipy.optimize
 import scipy.sparse.linalg
 
 from ._dispatch import core
+from ._factorization_results import Solution, SolutionTrace
 from ._svt import svt
 from ._validation import FloatArray
-from .results import Certificate, Solution, SolutionTrace, StopReason
+from .results import Certificate, StopReason
 
 if TYPE_CHECKING:
     from .factorization import MatrixFactorization
@@ -244,11 +245,18 @@ def _newton(land: Any, point: Factors, value: float, n_threads: int | None) -> t
     """Truncated Newton steps at fixed width (Steihaug's trust region), as far as they lower the objective."""
     if not point[0].shape[1]:
         return point, value
+    kept: list[Any] = [None, None]  # a point and its Hessian: the subproblem asks for many products at one point
+
+    def product(x: FloatArray, d: FloatArray) -> FloatArray:
+        if kept[0] is not x:
+            kept[:] = x, land.hessian(land._unpack(x), n_threads=n_threads)
+        return np.asarray(kept[1] @ d)
+
     done = scipy.optimize.minimize(
         lambda x: float(land.value(land._unpack(x), n_threads=n_threads)),
         land._flat(point),
         jac=lambda x: land._flat(land.gradient(land._unpack(x), n_threads=n_threads)),
-        hessp=lambda x, d: land._flat(land.hvp(land._unpack(x), land._unpack(d), n_threads=n_threads)),
+        hessp=product,
         method="trust-ncg",
         options={"maxiter": _NEWTON_STEPS, "gtol": 0.0},
     )

@@ -21,9 +21,10 @@ from ._estimator_tools import (
     sample_weights,
     warn_unless_proved,
 )
+from ._factorization_results import Solution, SolutionTrace
 from ._validation import FloatArray
 from .factorization import MatrixFactorization
-from .results import Certificate, Solution, SolutionTrace, StopReason
+from .results import Certificate, StopReason
 
 __all__ = ["NuclearNormRegressor"]
 

@@ -24,7 +24,7 @@ import numpy as np
 from . import _validation as check
 from ._theorem_c import _NEAR, Whitened, _signal
 from ._validation import FloatArray, Layers
-from .results import Kind, _block
+from .results import Kind, text_block
 from .risk import SpectralData
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class PathCheck:
             ("largest jump", f"{self.jump:.3g}"),
             ("gap at the end", f"{self.end_gap:.3g} (rounding up to {self.allowed_gap:.1g})"),
         ]
-        return _block("path verified" if self.ok else "path NOT verified", rows)
+        return text_block("path verified" if self.ok else "path NOT verified", rows)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.sparse
 
 from . import _validation as check
+from ._factorization_results import Solution
 from ._validation import FloatArray
 from .factorization import MatrixFactorization
-from .results import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

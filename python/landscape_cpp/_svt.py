@@ -11,9 +11,9 @@ import scipy.sparse
 
 from . import _validation as check
 from ._dispatch import core
+from ._factorization_results import PolarBounds
 from ._validation import FloatArray
 from .errors import ConvergenceWarning
-from .results import PolarBounds
 
 __all__ = ["SVT", "SparsePlusLowRank", "polar_bounds", "svt"]
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _pictures
+from ._factorization_results import Solution
 from ._stops import Stop, stop
 from ._validation import FloatArray
 from ._verify import Verification, verify
 from .factorization import MatrixFactorization
-from .results import Solution, Verdict
+from .results import Verdict
 
 __all__ = ["Completion", "complete_photograph", "the_missing_pixels"]
 

@@ -20,13 +20,14 @@ from ._dispatch import core
 from ._factorization_classify import classify
 from ._factorization_data import Loss, factorization_data
 from ._factorization_path import FactorizationPath
+from ._factorization_results import PolarBounds, Solution, StationaryPoint
 from ._factorization_solve import solve
 from ._fingerprints import data_fingerprint, point_fingerprint
 from ._svt import polar_bounds
 from ._validation import FloatArray
 from ._verify_problem import Problem
 from .curvature import HessianOperator
-from .results import Certificate, PolarBounds, Solution, StationaryPoint
+from .results import Certificate
 
 __all__ = ["MatrixFactorization"]
 

@@ -27,12 +27,8 @@ __all__ = [
     "Hypothesis",
     "Kind",
     "Pivot",
-    "PolarBounds",
     "Slice",
-    "Solution",
-    "SolutionTrace",
     "Spectrum",
-    "StationaryPoint",
     "StopReason",
     "Verdict",
 ]
@@ -88,7 +84,7 @@ def _or_dash(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _block(title: str, rows: Sequence[tuple[str, object]]) -> str:
+def text_block(title: str, rows: Sequence[tuple[str, object]]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join([title, *(f"  {name:<{width}}  {_format(value)}" for name, value in rows)])
 
@@ -214,7 +210,7 @@ class CriticalPoint:
                     f"curvature {escape.curvature:.6g}, better scaled {escape.scaled_curvature:.6g} ({escape.source})",
                 )
             )
-        return _block(str(self.kind), rows)
+        return text_block(str(self.kind), rows)
 
 
 @dataclass(frozen=True)
@@ -296,7 +292,7 @@ class DeepCriticalPoint:
             rows.append(("escape", f"curvature {escape.scaled_curvature:.6g} ({escape.source})"))
         if self.drop is not None:
             rows.append(("way down", f"a curve along which the value falls by {self.drop:.6g} (THEORY 3.5)"))
-        return _block(str(self.kind), rows)
+        return text_block(str(self.kind), rows)
 
 
 @dataclass(frozen=True)
@@ -482,7 +478,7 @@ class Certificate:
             ("relative gradient norm", self.stationarity),
             ("proved by", f"{self.method}, {self.guarantee}"),
         ]
-        return _block(str(self.verdict), rows)
+        return text_block(str(self.verdict), rows)
 
     def to_json(self) -> str:
         """JSON text; :meth:`from_json` gives an equal certificate back, to the last bit."""
@@ -592,133 +588,3 @@ class Slice:
             return np.polynomial.polynomial.polyval(np.asarray(s), self.coefficients)
         first, second = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
         return np.polynomial.polynomial.polyval2d(first, second, self.coefficients)
-
-
-@dataclass(frozen=True)
-class PolarBounds:
-    """Both sides of the largest singular value of a residual, the polar Ω° of the nuclear norm (THEORY 7.1).
-
-    Attributes:
-        lower: Attained by ``witness``, rounding taken off.
-        upper: Proved, rounding included.
-        witness: Unit vectors (u, v) with uᵀ E v ≥ lower; None for a zero matrix.
-        method: How the upper bound was proved: ``"cholesky"`` of κ² I - EᵀE, or ``"krylov"``.
-        guarantee: ``"deterministic"``, or ``"probabilistic"`` with ``failure_probability``.
-        failure_probability: That the upper bound is false.
-        products: Columns multiplied by E or Eᵀ.
-    """
-
-    lower: float
-    upper: float
-    witness: tuple[FloatArray, FloatArray] | None = field(repr=False)
-    method: str
-    guarantee: str
-    failure_probability: float
-    products: int
-
-
-@dataclass(frozen=True)
-class StationaryPoint:
-    """What a point of a factorisation is.
-
-    Attributes:
-        kind: The verdict; ``"local_minimum"`` means of its width, and that a wider point is better.
-        value: The objective.
-        gap: Proved distance to the minimum over all widths.
-        stationarity: Relative gradient, see :class:`Certificate`.
-        polar_lower: Largest singular value of the residual, from below.
-        polar_upper: From above.
-        lam: λ, which it must not exceed at a global minimum.
-        rank: Of U Vᵀ.
-        escape: A direction of negative curvature at a strict saddle, else None.
-        reason: The verdict in words.
-        tol: Tolerance used.
-    """
-
-    kind: Kind
-    value: float
-    gap: float
-    stationarity: float
-    polar_lower: float
-    polar_upper: float
-    lam: float
-    rank: int
-    escape: EscapeDirection | None = field(repr=False)
-    reason: str
-    tol: float
-
-    def __str__(self) -> str:
-        """A block a person can read."""
-        rows: list[tuple[str, object]] = [
-            ("because", self.reason),
-            ("value", self.value),
-            ("gap, all widths", self.gap),
-            ("stationarity", f"{self.stationarity:.3g} (stationary below {self.tol:g})"),
-            (
-                "largest singular value of the residual",
-                f"{self.polar_lower:.9g} to {self.polar_upper:.9g}, λ {self.lam:g}",
-            ),
-            ("rank", self.rank),
-        ]
-        if self.escape is not None:
-            rows.append(("escape", f"curvature {self.escape.curvature:.6g} ({self.escape.source})"))
-        return _block(str(self.kind), rows)
-
-
-@dataclass(frozen=True)
-class SolutionTrace:
-    """What a solver did, one row per round; bounds are those known at that time.
-
-    Attributes:
-        seconds: Since the start, (T,).
-        width: Columns of U and V, (T,).
-        value: The objective, (T,).
-        lower_bound: Best lower bound of the minimum over all widths, before the rounding margin that the certificate
-            takes off, (T,).
-        polar_lower: Largest singular value of the residual, from below, (T,).
-        polar_upper: The same from above, infinite where it was not computed, (T,).
-    """
-
-    seconds: FloatArray = field(repr=False)
-    width: npt.NDArray[np.int64] = field(repr=False)
-    value: FloatArray = field(repr=False)
-    lower_bound: FloatArray = field(repr=False)
-    polar_lower: FloatArray = field(repr=False)
-    polar_upper: FloatArray = field(repr=False)
-
-    def __len__(self) -> int:
-        """Number of rounds recorded."""
-        return len(self.seconds)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A solved factorisation.
-
-    Attributes:
-        point: (U, V), balanced: Uᵀ U = Vᵀ V diagonal, by descending singular value.
-        value: The objective.
-        certificate: Its proof.
-        trace: The rounds.
-        stop_reason: ``"converged"`` if the relative gap asked for is proved.
-        seconds: Wall time, the certificate included.
-    """
-
-    point: tuple[FloatArray, FloatArray] = field(repr=False)
-    value: float
-    certificate: Certificate = field(repr=False)
-    trace: SolutionTrace = field(repr=False)
-    stop_reason: StopReason
-    seconds: float
-
-    @property
-    def rank(self) -> int:
-        """Number of columns of U and V."""
-        return int(self.point[0].shape[1])
-
-    def __str__(self) -> str:
-        """A line."""
-        return (
-            f"rank {self.rank}, value {self.value:.9g}, proved relative gap {self.certificate.relative_gap:.2g} "
-            f"({self.stop_reason}, {self.seconds:.2f} s)"
-        )

@@ -104,8 +104,8 @@ void tile_product(const Left& a, const Right& b, double* sum, Index sum_stride) 
 
 enum class Part { all, lower };
 
-// Up to so many multiply-adds, a few tenths of a millisecond, a second thread does not pay: what it saves in one product
-// is lost by waking it and by moving half of the operands to its cache (784-100-100-10 in docs/benchmarks.md).
+// Up to so many multiply-adds, a few tenths of a millisecond, a second thread does not pay: what it saves in one
+// product is lost by waking it and by moving half of the operands to its cache (784-100-100-10 in docs/benchmarks.md).
 constexpr Index kSmallProduct = 8 * 1024 * 1024;
 
 Context threads_for(Index multiply_adds, const Context& context) {

@@ -1,0 +1,143 @@
+"""What a factorisation answers with: bounds of the polar, what a point is, a solution and its trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ._validation import FloatArray
+from .results import Certificate, EscapeDirection, Kind, StopReason, text_block
+
+__all__ = ["PolarBounds", "Solution", "SolutionTrace", "StationaryPoint"]
+
+
+@dataclass(frozen=True)
+class PolarBounds:
+    """Both sides of the largest singular value of a residual, the polar Ω° of the nuclear norm (THEORY 7.1).
+
+    Attributes:
+        lower: Attained by ``witness``, rounding taken off.
+        upper: Proved, rounding included.
+        witness: Unit vectors (u, v) with uᵀ E v ≥ lower; None for a zero matrix.
+        method: How the upper bound was proved: ``"cholesky"`` of κ² I - EᵀE, or ``"krylov"``.
+        guarantee: ``"deterministic"``, or ``"probabilistic"`` with ``failure_probability``.
+        failure_probability: That the upper bound is false.
+        products: Columns multiplied by E or Eᵀ.
+    """
+
+    lower: float
+    upper: float
+    witness: tuple[FloatArray, FloatArray] | None = field(repr=False)
+    method: str
+    guarantee: str
+    failure_probability: float
+    products: int
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """What a point of a factorisation is.
+
+    Attributes:
+        kind: The verdict; ``"local_minimum"`` means of its width, and that a wider point is better.
+        value: The objective.
+        gap: Proved distance to the minimum over all widths.
+        stationarity: Relative gradient, see :class:`Certificate`.
+        polar_lower: Largest singular value of the residual, from below.
+        polar_upper: From above.
+        lam: λ, which it must not exceed at a global minimum.
+        rank: Of U Vᵀ.
+        escape: A direction of negative curvature at a strict saddle, else None.
+        reason: The verdict in words.
+        tol: Tolerance used.
+    """
+
+    kind: Kind
+    value: float
+    gap: float
+    stationarity: float
+    polar_lower: float
+    polar_upper: float
+    lam: float
+    rank: int
+    escape: EscapeDirection | None = field(repr=False)
+    reason: str
+    tol: float
+
+    def __str__(self) -> str:
+        """A block a person can read."""
+        rows: list[tuple[str, object]] = [
+            ("because", self.reason),
+            ("value", self.value),
+            ("gap, all widths", self.gap),
+            ("stationarity", f"{self.stationarity:.3g} (stationary below {self.tol:g})"),
+            (
+                "largest singular value of the residual",
+                f"{self.polar_lower:.9g} to {self.polar_upper:.9g}, λ {self.lam:g}",
+            ),
+            ("rank", self.rank),
+        ]
+        if self.escape is not None:
+            rows.append(("escape", f"curvature {self.escape.curvature:.6g} ({self.escape.source})"))
+        return text_block(str(self.kind), rows)
+
+
+@dataclass(frozen=True)
+class SolutionTrace:
+    """What a solver did, one row per round; bounds are those known at that time.
+
+    Attributes:
+        seconds: Since the start, (T,).
+        width: Columns of U and V, (T,).
+        value: The objective, (T,).
+        lower_bound: Best lower bound of the minimum over all widths, before the rounding margin that the certificate
+            takes off, (T,).
+        polar_lower: Largest singular value of the residual, from below, (T,).
+        polar_upper: The same from above, infinite where it was not computed, (T,).
+    """
+
+    seconds: FloatArray = field(repr=False)
+    width: npt.NDArray[np.int64] = field(repr=False)
+    value: FloatArray = field(repr=False)
+    lower_bound: FloatArray = field(repr=False)
+    polar_lower: FloatArray = field(repr=False)
+    polar_upper: FloatArray = field(repr=False)
+
+    def __len__(self) -> int:
+        """Number of rounds recorded."""
+        return len(self.seconds)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved factorisation.
+
+    Attributes:
+        point: (U, V), balanced: Uᵀ U = Vᵀ V diagonal, by descending singular value.
+        value: The objective.
+        certificate: Its proof.
+        trace: The rounds.
+        stop_reason: ``"converged"`` if the relative gap asked for is proved.
+        seconds: Wall time, the certificate included.
+    """
+
+    point: tuple[FloatArray, FloatArray] = field(repr=False)
+    value: float
+    certificate: Certificate = field(repr=False)
+    trace: SolutionTrace = field(repr=False)
+    stop_reason: StopReason
+    seconds: float
+
+    @property
+    def rank(self) -> int:
+        """Number of columns of U and V."""
+        return int(self.point[0].shape[1])
+
+    def __str__(self) -> str:
+        """A line."""
+        return (
+            f"rank {self.rank}, value {self.value:.9g}, proved relative gap {self.certificate.relative_gap:.2g} "
+            f"({self.stop_reason}, {self.seconds:.2f} s)"
+        )
