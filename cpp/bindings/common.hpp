@@ -24,6 +24,7 @@ void register_deep(py::module_& module);
 void register_curvature(py::module_& module);
 void register_training(py::module_& module);
 void register_factorization(py::module_& module);
+void register_homogeneous(py::module_& module);
 
 // SciPy's BLAS/LAPACK, or null when it is not there or does not behave. Call with the GIL.
 const Blas* scipy_blas();

@@ -71,4 +71,5 @@ PYBIND11_MODULE(LANDSCAPE_MODULE_NAME, m) {
   register_deep(m);
   register_training(m);
   register_factorization(m);
+  register_homogeneous(m);
 }

@@ -1,0 +1,444 @@
+// One plane T^perp of an arrangement: all pieces into which the other hyperplanes cut it, and all faces around them.
+//
+// A piece and its opposite are visited together, A(-w) = total - A(w). A face on which P of the hyperplanes T* that
+// contain the plane are positive and Z vanish has A = A_piece + sum_P jump, restricted to the complement of Z.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "arrangement.hpp"
+#include "leading_pair.hpp"
+#include "local_faces.hpp"
+#include "plane_order.hpp"
+
+namespace landscape::homogeneous {
+
+struct LocalMaximum {
+  double value = -1.0;
+  Vector w;
+};
+
+// What some planes contributed, merged in their order.
+struct Harvest {
+  LocalMaximum best;
+  double upper = 0.0;  // over the faces that could not be left out
+  double gap = 0.0;    // the largest l1 - l2 of a face that was left to its boundary
+  std::vector<LocalMaximum> maxima;
+  Index planes = 0, pieces = 0, evaluations = 0;
+};
+
+template <int D, int Outputs>
+class PlaneSweep {
+ public:
+  using Span = typename PlaneOrder<D>::Span;
+
+  PlaneSweep(const ScaledUnits& units, const Arrangement& arrangement, double threshold)
+      : units_(units), a_(arrangement), order_(arrangement), threshold_(threshold) {
+    const std::size_t size = static_cast<std::size_t>(D * a_.outputs);
+    sum_.resize(size);
+    opposite_.resize(size);
+    matrix_.resize(size);
+    restricted_.resize(size);
+    std::vector<Index> members;
+    std::vector<int> axes;
+    for (int i = 0; i < D - 2; ++i) {
+      members.push_back(i);
+      axes.push_back(i);
+    }
+    independent_ = local_patterns(local_faces(Matrix::Identity(D - 2, D - 2), members, axes));
+  }
+
+  // `attained`: faces below it are not looked into.
+  void begin(double attained, Harvest& harvest) {
+    attained_ = attained;
+    harvest_ = &harvest;
+  }
+
+  void run(const Span& t) {
+    if (!order_.set(t)) return;
+    ++harvest_->planes;
+    in_plane_ = LocalMaximum{};
+    raise_gates();
+    patterns_ = &independent_;
+    if (order_.span().size() > t.size()) {
+      const auto& c = order_.coordinates();
+      dependent_ = local_patterns(local_faces(a_.normals, order_.span(), std::vector<int>(c.begin(), c.end())));
+      patterns_ = &dependent_;
+    }
+    sweep();
+    if (in_plane_.value >= threshold_) harvest_->maxima.push_back(in_plane_);
+  }
+
+ private:
+  using Point = std::array<double, D>;
+  using Form = std::array<double, D * D>;
+
+  struct Piece {
+    Index k;   // before event k
+    int side;  // -1: the opposite one
+  };
+  // w maximises |A w|; |A w| is within `error` of the exact maximum, w within `angle` of where it is.
+  struct Top {
+    Point w{};
+    double value = 0.0, error = 0.0, angle = 0.0;
+    bool isolated = true;  // from the second eigenvalue; else the boundary may be short of it by `gap`, squared
+    double gap = 0.0;
+  };
+
+  // A is nL x D, entry (l, c) at c nL + l
+  Index outputs() const { return Outputs == 1 ? 1 : a_.outputs; }
+  std::size_t entries() const { return static_cast<std::size_t>(D * outputs()); }
+  static double norm(const double* values, std::size_t size) {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < size; ++j) sum += values[j] * values[j];
+    return std::sqrt(sum);
+  }
+  static double dot(const Point& a, const Point& b) {
+    double sum = 0.0;
+    for (int c = 0; c < D; ++c) sum += a[at(c)] * b[at(c)];
+    return sum;
+  }
+  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+  static double scale_to_unit(Point& w) {
+    const double length = norm(w.data(), w.size());
+    for (double& entry : w) entry /= length;
+    return length;
+  }
+  // A w (nL)
+  void multiply(const Point& w, double* out) const {
+    for (Index l = 0; l < outputs(); ++l) out[l] = 0.0;
+    for (int c = 0; c < D; ++c)
+      for (Index l = 0; l < outputs(); ++l) out[l] += matrix_[at(c * outputs() + l)] * w[at(c)];
+  }
+  Form gram(const double* a) const {
+    Form m;
+    for (int c = 0; c < D; ++c)
+      for (int e = c; e < D; ++e) {
+        double sum = 0.0;
+        for (Index l = 0; l < outputs(); ++l) sum += a[c * outputs() + l] * a[e * outputs() + l];
+        m[at(c * D + e)] = m[at(e * D + c)] = sum;
+      }
+    return m;
+  }
+
+  void convert(const std::vector<std::int64_t>& sum, std::size_t pattern) {
+    const std::int64_t* const offset = offsets_.data() + pattern * entries();
+    for (std::size_t j = 0; j < entries(); ++j) matrix_[j] = a_.unit * static_cast<double>(sum[j] + offset[j]);
+  }
+
+  // Is max |A w| <= the gate? A^T A is nL D u |A|_F^2 off at most, its Cholesky factor D (D + 1) u gate^2.
+  bool below_gate() const {
+    if constexpr (Outputs == 1) {
+      double squared = 0.0;
+      for (int c = 0; c < D; ++c) squared += matrix_[at(c)] * matrix_[at(c)];
+      return squared <= gate_squared_;
+    } else {
+      // gate^2 I - A^T A has a Cholesky factor
+      Form s = gram(matrix_.data());
+      for (int c = 0; c < D; ++c) {
+        const double pivot = gate_squared_ - s[at(c * D + c)];
+        if (!(pivot > 0.0)) return false;
+        for (int e = c + 1; e < D; ++e) {
+          const double factor = s[at(c * D + e)] / pivot;
+          for (int f = e; f < D; ++f) s[at(e * D + f)] += factor * s[at(c * D + f)];
+        }
+      }
+      return true;
+    }
+  }
+
+  void raise_gates() {
+    const double best = std::max(attained_, harvest_->best.value);
+    gate_ = std::min(best, threshold_);
+    plane_gate_ = std::min(best, std::max(threshold_, in_plane_.value));
+    gate_squared_ = gate_ * gate_;
+  }
+
+  double form_error(double size, double matrix_error) const {
+    return 2.1 * size * matrix_error + (static_cast<double>(outputs()) + 40.0) * kUnitRoundoff * size * size;
+  }
+
+  void sweep();
+  void start();
+  void look_into(const Piece& piece, const LocalPattern& pattern);
+  void restrict_to_complement(const std::vector<std::size_t>& vanishing);
+  Top top() const;
+  void interior(const Top& top, const Piece& piece, const LocalPattern& pattern,
+                const std::vector<std::size_t>& vanishing);
+  void on_plane(const Piece& piece);
+  void vertex(const Piece& piece, const std::vector<double>& y);
+  void found(const Top& top, double gate, bool plus, bool minus, bool inside_cell);
+
+  const ScaledUnits& units_;
+  const Arrangement& a_;
+  PlaneOrder<D> order_;
+  double threshold_, attained_ = 0.0, gate_ = 0.0, plane_gate_ = 0.0, gate_squared_ = 0.0;
+  Harvest* harvest_ = nullptr;
+  LocalMaximum in_plane_;
+  Vector last_;
+  ScaledUnits::Workspace space_;
+  std::vector<std::int64_t> sum_, opposite_, offsets_;
+  std::vector<double> matrix_, restricted_, y_;
+  double size_ = 0.0, matrix_error_ = 0.0;  // |A|_F, and how far A is off, projected or not
+  std::vector<LocalPattern> independent_, dependent_;
+  const std::vector<LocalPattern>* patterns_ = nullptr;
+};
+
+// A before the first event, T* off, and of the opposite piece
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::start() {
+  const std::size_t size = entries();
+  sum_ = a_.base;
+  for (Index j = 0; j < a_.size; ++j) {
+    const std::int64_t* const jump = a_.jumps.data() + at(j) * size;
+    const std::int64_t mask = -static_cast<std::int64_t>(order_.side_of(j) > 0);
+    for (std::size_t e = 0; e < size; ++e) sum_[e] += jump[e] & mask;
+  }
+  opposite_ = a_.total;
+  for (const Index t : order_.span()) {
+    const std::int64_t* const jump = a_.jumps.data() + at(t) * size;
+    for (std::size_t e = 0; e < size; ++e) {
+      if (order_.side_of(t) > 0) sum_[e] -= jump[e];
+      opposite_[e] -= jump[e];
+    }
+  }
+  for (std::size_t e = 0; e < size; ++e) opposite_[e] -= sum_[e];
+  offsets_.assign(patterns_->size() * size, 0);
+  for (std::size_t p = 0; p < patterns_->size(); ++p)
+    for (const std::size_t j : (*patterns_)[p].positive)
+      for (std::size_t e = 0; e < size; ++e)
+        offsets_[p * size + e] += a_.jumps[at(order_.span()[j]) * size + e];
+}
+
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::sweep() {
+  start();
+  const std::size_t size = entries();
+  const Index events = order_.events(), pieces = std::max<Index>(events, 1);
+  harvest_->pieces += 2 * pieces;
+  for (Index k = 0; k < pieces; ++k) {
+    for (std::size_t p = 0; p < patterns_->size(); ++p) {
+      convert(sum_, p);
+      if (!below_gate()) look_into({k, 1}, (*patterns_)[p]);
+      convert(opposite_, p);
+      if (!below_gate()) look_into({k, -1}, (*patterns_)[p]);
+    }
+    if (k == events) break;
+    // z_k . w turns from + to -
+    const std::int64_t* const jump = a_.jumps.data() + at(order_.event(k)) * size;
+    const std::int64_t mask = -static_cast<std::int64_t>(order_.side(k) > 0);
+    for (std::size_t e = 0; e < size; ++e) {
+      const std::int64_t change = (jump[e] ^ mask) - mask;  // jump or -jump
+      sum_[e] += change;
+      opposite_[e] -= change;
+    }
+  }
+}
+
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::look_into(const Piece& piece, const LocalPattern& pattern) {
+  size_ = norm(matrix_.data(), entries());
+  matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
+  for (const std::vector<std::size_t>& vanishing : pattern.vanishing) {
+    if (vanishing.size() == order_.span().size()) {
+      on_plane(piece);
+    } else {
+      restrict_to_complement(vanishing);
+      interior(top(), piece, pattern, vanishing);
+    }
+  }
+}
+
+// A <- A (I - sum n n^T) over an orthonormal basis n of the span of the normals that vanish; these have rank 1 if there
+// is one, else 2, since they do not span all of span T.
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::restrict_to_complement(const std::vector<std::size_t>& vanishing) {
+  restricted_ = matrix_;
+  Point g{}, n{};
+  for (std::size_t i = 0; i < std::min<std::size_t>(vanishing.size(), 2); ++i) {
+    for (int c = 0; c < D; ++c) n[at(c)] = a_.normals(c, order_.span()[vanishing[i]]);
+    if (i == 0) {
+      g = n;
+    } else {
+      // n |g|^2 - (n . g) g by minors of two rows, without cancellation
+      const Point h = n;
+      for (int c = 0; c < D; ++c) {
+        n[at(c)] = 0.0;
+        for (int e = 0; e < D; ++e) {
+          SmallMatrix minor;
+          minor.order = 2;
+          minor(0, 0) = h[at(c)], minor(0, 1) = h[at(e)], minor(1, 0) = g[at(c)], minor(1, 1) = g[at(e)];
+          n[at(c)] += g[at(e)] * determinant(minor, false);
+        }
+      }
+    }
+    scale_to_unit(n);
+    for (Index l = 0; l < outputs(); ++l) {
+      double along = 0.0;
+      for (int c = 0; c < D; ++c) along += restricted_[at(c * outputs() + l)] * n[at(c)];
+      for (int c = 0; c < D; ++c) restricted_[at(c * outputs() + l)] -= along * n[at(c)];
+    }
+  }
+}
+
+template <int D, int Outputs>
+typename PlaneSweep<D, Outputs>::Top PlaneSweep<D, Outputs>::top() const {
+  Top result;
+  if constexpr (Outputs == 1) {
+    std::copy(restricted_.begin(), restricted_.end(), result.w.begin());
+    result.value = scale_to_unit(result.w);
+    if (!(result.value > 0.0)) result.w = Point{1.0};
+    result.error = matrix_error_;
+    result.angle = 2.0 * matrix_error_ / result.value;
+  } else {
+    const Form m = gram(restricted_.data());
+    const LeadingPair pair = leading_pair(m.data(), D, result.w.data());
+    const double error = form_error(size_, matrix_error_);
+    result.value = std::sqrt(std::max(0.0, pair.l1));
+    result.error = result.value > 0.0 ? error / result.value : std::sqrt(error);
+    result.isolated = pair.l1 - pair.l2 > 8.0 * error;
+    result.gap = std::max(0.0, pair.l1 - pair.l2) + 2.0 * error;
+    result.angle = 3.0 * error / (pair.l1 - pair.l2);
+  }
+  return result;
+}
+
+// Counts the face unless some hyperplanes have w and -w on the wrong side by more than their error.
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::interior(const Top& top, const Piece& piece, const LocalPattern& pattern,
+                                      const std::vector<std::size_t>& vanishing) {
+  if (top.value + top.error <= gate_) return;
+  if (!top.isolated) {
+    harvest_->gap = std::max(harvest_->gap, top.gap);
+    return;
+  }
+  const double margin = PlaneOrder<D>::kNormalLength * (top.angle + 16.0 * kUnitRoundoff);
+  bool plus = true, minus = true;
+  const auto excluded = [&](Index j, int side) {
+    double t = 0.0;
+    for (int c = 0; c < D; ++c) t += a_.normals(c, j) * top.w[at(c)];
+    t *= side;
+    plus = plus && !(t < -margin);
+    minus = minus && !(t > margin);
+    return !plus && !minus;
+  };
+  for (std::size_t j = 0, next = 0; j < pattern.signs.size(); ++j) {
+    if (next < vanishing.size() && vanishing[next] == j) {
+      ++next;
+    } else if (excluded(order_.span()[j], pattern.signs[j])) {
+      return;
+    }
+  }
+  // from the piece outwards; behind event k its side has changed
+  const Index events = order_.events();
+  for (Index step = 0; step < events; ++step) {
+    Index k = step % 2 == 0 ? piece.k + step / 2 : piece.k - 1 - step / 2;
+    if (k >= events) k -= events;
+    if (k < 0) k += events;
+    if (excluded(order_.event(k), piece.side * (k < piece.k ? -order_.side(k) : order_.side(k)))) return;
+  }
+  found(top, gate_, plus, minus, vanishing.empty());
+}
+
+// The piece itself and the vertex at its event. On the plane f(w) = |Y (cos, sin)|, Y = A (b1, b2).
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
+  const Index events = order_.events();
+  y_.resize(at(2 * outputs()));
+  double* const y1 = y_.data();
+  double* const y2 = y1 + outputs();
+  multiply(order_.b1(), y1);
+  multiply(order_.b2(), y2);
+  double p = 0.0, r = 0.0, s = 0.0;
+  for (Index l = 0; l < outputs(); ++l) {
+    p += y1[l] * y1[l];
+    r += y2[l] * y2[l];
+    s += y1[l] * y2[l];
+  }
+  Top top;
+  double cosine = 1.0, sine = 0.0;
+  if constexpr (Outputs == 1) {
+    top.value = std::sqrt(p + r);
+    top.error = matrix_error_;
+    top.angle = 2.0 * matrix_error_ / top.value;
+    cosine = y1[0];
+    sine = y2[0];
+  } else {
+    const double half = 0.5 * (p - r), radius = std::hypot(half, s), error = form_error(size_, matrix_error_);
+    top.value = std::sqrt(0.5 * (p + r) + radius);
+    top.error = top.value > 0.0 ? error / top.value : std::sqrt(error);
+    top.isolated = 2.0 * radius > 8.0 * error || events == 0;
+    top.gap = 2.0 * radius + 2.0 * error;
+    top.angle = 1.5 * error / radius;
+    cosine = half > 0.0 ? radius + half : s;
+    sine = half > 0.0 ? s : radius - half;
+  }
+  if (top.value + top.error <= plane_gate_) return;
+  if (!top.isolated) {
+    harvest_->gap = std::max(harvest_->gap, top.gap);
+  } else {
+    const double length = std::hypot(cosine, sine);
+    cosine = length > 0.0 ? cosine / length : 1.0;
+    sine = length > 0.0 ? sine / length : 0.0;
+    const double margin = PlaneOrder<D>::kNormalLength * (top.angle + PlaneOrder<D>::kRounding);
+    bool plus = true, minus = true;
+    const auto bounded_by = [&](Index k, int side) {
+      const double t = side * piece.side * order_.side(k) * (order_.u(k) * cosine + order_.v(k) * sine);
+      plus = plus && !(t < -margin);
+      minus = minus && !(t > margin);
+    };
+    if (events > 0) {
+      bounded_by(piece.k, 1);
+      bounded_by(piece.k > 0 ? piece.k - 1 : events - 1, piece.k > 0 ? -1 : 1);
+    }
+    for (int c = 0; c < D; ++c) top.w[at(c)] = cosine * order_.b1()[at(c)] + sine * order_.b2()[at(c)];
+    if (plus || minus) found(top, plane_gate_, plus, minus, false);
+  }
+  if (events > 0) vertex(piece, y_);
+}
+
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::vertex(const Piece& piece, const std::vector<double>& y) {
+  // A quarter behind z = +-y_j, whose direction is not known well if it is short
+  const double scale = piece.side * order_.side(piece.k) / std::hypot(order_.u(piece.k), order_.v(piece.k));
+  const double cosine = -scale * order_.v(piece.k), sine = scale * order_.u(piece.k);
+  const double uncertain = 2.0 * PlaneOrder<D>::kNormalLength * PlaneOrder<D>::kRounding * std::abs(scale);
+  double squared = 0.0;
+  for (Index l = 0; l < outputs(); ++l) {
+    const double entry = cosine * y[at(l)] + sine * y[at(outputs() + l)];
+    squared += entry * entry;
+  }
+  if (std::sqrt(squared) + uncertain * size_ + matrix_error_ <= plane_gate_) return;
+  Top top;
+  top.w = order_.vertex(order_.event(piece.k));
+  if (cosine * dot(top.w, order_.b1()) + sine * dot(top.w, order_.b2()) < 0.0)
+    for (double& entry : top.w) entry = -entry;
+  y_.resize(at(2 * outputs()));
+  multiply(top.w, y_.data());
+  top.value = norm(y_.data(), at(outputs()));
+  top.error = matrix_error_;
+  if (top.value + top.error > plane_gate_) found(top, plane_gate_, true, false, false);
+}
+
+// Counts the face, and evaluates f where w (or -w) may lie in it.
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::found(const Top& top, double gate, bool plus, bool minus, bool inside_cell) {
+  harvest_->upper = std::max(harvest_->upper, top.value + top.error);
+  if (top.value <= gate * (1.0 + 0x1.0p-46)) return;
+  for (const double side : {1.0, -1.0}) {
+    if (!(side > 0.0 ? plus : minus)) continue;
+    const Vector w = side * Eigen::Map<const Vector>(top.w.data(), D);
+    if (inside_cell && last_.size() == D && w == last_) continue;
+    if (inside_cell) last_ = w;
+    const LocalMaximum maximum{units_.value(w, space_), w};
+    ++harvest_->evaluations;
+    if (maximum.value > harvest_->best.value) harvest_->best = maximum;
+    if (inside_cell && maximum.value >= threshold_) harvest_->maxima.push_back(maximum);
+    if (!inside_cell && maximum.value > in_plane_.value) in_plane_ = maximum;
+  }
+  raise_gates();
+}
+
+}  // namespace landscape::homogeneous

@@ -1,0 +1,154 @@
+// What sum_i act(x_i . w)^P q_i is made of on every arc of the circle, in twice the working precision.
+//
+// Turned by a quarter, line k (angular_order.hpp) is the direction d_k = (-x2, x1) in which it vanishes, k = 1..n, and
+// w sweeps from d_1 to -d_1. With x^P = (x1, x2) or (x1^2, x1 x2, x2^2), the sums R and N of q_i x_i^P over the active
+// and the inactive samples are
+//   R_0 = sum over s_i = 1 of q~_i x~_i^P,   N_0 = - sum over s_i = -1 of q~_i x~_i^P,
+//   R_k = R_{k-1} - q~_k x~_k^P,             R_k + N_k = R_0 + N_0        between d_k and d_{k+1}, whatever s is,
+// and with the form A w, or A1 w1^2 + 2 A2 w1 w2 + A3 w2^2,
+//   f(w) = |A+ w|, A+ = R_k + a^P N_k,       f(-w) = |A- w|, A- = N_k + a^P R_k.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "angular_order.hpp"
+#include "compensated.hpp"
+#include "landscape/parallel.hpp"
+
+namespace landscape::homogeneous {
+
+template <int P>
+class PrefixSums {
+ public:
+  static constexpr Index kBlock = 1024;  // lines from one stored sum to the next
+
+  PrefixSums(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const Context& context)
+      : outputs_(q.cols()), gain_(P == 1 ? Pair{slope, 0.0} : two_product(slope, slope)) {
+    const bool even = P == 2 && slope == -1.0, same = slope == 1.0 || even;  // A does not depend on the arc
+    lines_ = angular_order(x, q, P, !same, context);
+    sum(context);
+    if (same) {
+      const int exponent = lines_.exponent;
+      lines_ = angular_order(x.topRows(0), q.topRows(0), P, true, context);
+      lines_.exponent = exponent;
+      states_ = total_;
+    }
+  }
+
+  const AngularOrder& lines() const { return lines_; }
+  Index outputs() const { return outputs_; }
+  Index blocks() const { return (lines_.size + kBlock - 1) / kBlock; }
+  // On |sum_i act(x_i . w)^P q_i|_2 at any w of length one, before A is rounded. Every exact term of a sum reaches its
+  // low part, u D sum |q_i|_1 |x_i|_1^P in all for chains of D sums, and these are added with D roundings more; R and N
+  // are made of a few such sums.
+  double error() const { return error_; }
+  double weight() const { return weight_; }
+
+  // R before line k + 1 of block b, k = b kBlock
+  const Pair* before(Index block) const { return states_.data() + block * (P + 1) * outputs_; }
+
+  // r <- r - q~_kl x~_k^P
+  void pass(Index k, Index l, Pair* r) const {
+    Pair term[P + 1];
+    monomials(k, l, term);
+    for (int j = 0; j <= P; ++j) r[j] = r[j] - term[j];
+  }
+
+  // R behind all lines that w has passed. Needs w1 < 0, or w1 = 0 < w2.
+  std::vector<Pair> at(double w1, double w2) const {
+    Index low = 0, high = lines_.size;  // x~_k . w < 0 for the first lines and for no other
+    while (low < high) {
+      const Index k = (low + high) / 2 + 1;
+      if (compare_products(lines_.x1(k), w1, lines_.x2(k), -w2) < 0)
+        low = k;
+      else
+        high = k - 1;
+    }
+    const Index block = std::min(low / kBlock, blocks() - 1);
+    std::vector<Pair> r(before(block), before(block) + (P + 1) * outputs_);
+    for (Index k = block * kBlock + 1; k <= low; ++k)
+      for (Index l = 0; l < outputs_; ++l) pass(k, l, r.data() + (P + 1) * l);
+    return r;
+  }
+
+  // (A+, A-) of entry j = (P + 1) l + ..., rounded once
+  void forms(Index j, Pair r, double& plus, double& minus) const {
+    const Pair n = total_[static_cast<std::size_t>(j)] - r;
+    plus = combined(r, n);
+    minus = combined(n, r);
+  }
+
+ private:
+  void monomials(Index k, Index l, Pair* out) const {
+    const double q = lines_.q(k - 1, l), x1 = lines_.x1(k), x2 = lines_.x2(k);
+    if constexpr (P == 1) {
+      out[0] = two_product(q, x1);
+      out[1] = two_product(q, x2);
+    } else {
+      const Pair squares[3] = {two_product(x1, x1), two_product(x1, x2), two_product(x2, x2)};
+      for (int j = 0; j < 3; ++j) {
+        out[j] = two_product(q, squares[j].high);
+        out[j].low += q * squares[j].low;
+      }
+    }
+  }
+
+  double combined(Pair r, Pair n) const {
+    const Pair product = two_product(gain_.high, n.high), sum = two_sum(r.high, product.high);
+    return sum.high + (sum.low + (product.low + (r.low + (gain_.high * n.low + gain_.low * n.high))));
+  }
+
+  void sum(const Context& context) {
+    const Index entries = (P + 1) * outputs_, count = blocks();
+    std::vector<Pair> sums(static_cast<std::size_t>(2 * entries * count));  // of q~ x~^P in each block: s = 1, s = -1
+    std::vector<double> weights(static_cast<std::size_t>(count));
+    parallel_for(count, context, [&](Index b, int) {
+      double weight = 0.0;
+      for (Index k = b * kBlock + 1; k <= std::min(lines_.size, (b + 1) * kBlock); ++k) {
+        Pair* const r = sums.data() + (2 * b + (lines_.side[static_cast<std::size_t>(k - 1)] < 0 ? 1 : 0)) * entries;
+        double size = std::abs(lines_.x1(k)) + lines_.x2(k);
+        if (P == 2) size *= size;
+        for (Index l = 0; l < outputs_; ++l) {
+          Pair term[P + 1];
+          monomials(k, l, term);
+          for (int j = 0; j <= P; ++j) r[(P + 1) * l + j] = r[(P + 1) * l + j] + term[j];
+          weight += size * std::abs(lines_.q(k - 1, l));
+        }
+      }
+      weights[static_cast<std::size_t>(b)] = weight;
+    });
+
+    std::vector<Pair> active(static_cast<std::size_t>(entries)), inactive(active);  // R_0, N_0
+    weight_ = 0.0;
+    for (Index b = 0; b < count; ++b) {
+      weight_ += weights[static_cast<std::size_t>(b)];
+      for (Index j = 0; j < entries; ++j) {
+        const Pair* const block = sums.data() + 2 * b * entries + j;
+        Pair &r = active[static_cast<std::size_t>(j)], &n = inactive[static_cast<std::size_t>(j)];
+        r = r + block[0];
+        n = n - block[entries];
+      }
+    }
+    total_.resize(active.size());
+    for (std::size_t j = 0; j < total_.size(); ++j) total_[j] = active[j] + inactive[j];
+    states_ = active;
+    states_.resize(static_cast<std::size_t>(entries * count));
+    for (Index b = 0; b + 1 < count; ++b)
+      for (Index j = 0; j < entries; ++j) {
+        const Pair* const block = sums.data() + 2 * b * entries + j;
+        states_[static_cast<std::size_t>((b + 1) * entries + j)] = before(b)[j] - (block[0] + block[entries]);
+      }
+    constexpr double u = kUnitRoundoff;
+    const double chain = static_cast<double>(std::min(kBlock, lines_.size) + 4 * count + 8);
+    error_ = 64.0 * chain * chain * u * u * weight_;
+  }
+
+  Index outputs_;
+  Pair gain_;  // a^P
+  AngularOrder lines_;
+  std::vector<Pair> total_, states_;  // R + N; R before each block
+  double error_ = 0.0, weight_ = 0.0;
+};
+
+}  // namespace landscape::homogeneous
