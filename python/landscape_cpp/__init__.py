@@ -26,6 +26,7 @@ from .curvature import slice  # noqa: A004 - the field's word, and always writte
 from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
 from .factorization import MatrixFactorization
+from .homogeneous import ParallelNetwork
 from .interop import from_factors
 from .linear import ShallowLinear
 from .results import (
@@ -94,6 +95,7 @@ __all__ = [
     "LocalWitness",
     "Loss",
     "MatrixFactorization",
+    "ParallelNetwork",
     "Path",
     "PathCheck",
     "Pivot",

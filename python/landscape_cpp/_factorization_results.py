@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,25 +17,29 @@ __all__ = ["PolarBounds", "Solution", "SolutionTrace", "StationaryPoint"]
 
 @dataclass(frozen=True)
 class PolarBounds:
-    """Both sides of the largest singular value of a residual, the polar Ω° of the nuclear norm (THEORY 7.1).
+    """Both sides of the polar Ω°, for the nuclear norm the largest singular value of a residual (THEORY 7).
 
     Attributes:
         lower: Attained by ``witness``, rounding taken off.
         upper: Proved, rounding included.
-        witness: Unit vectors (u, v) with uᵀ E v ≥ lower; None for a zero matrix.
-        method: How the upper bound was proved: ``"cholesky"`` of κ² I - EᵀE, or ``"krylov"``.
+        witness: Unit vectors (u, v), the unit that attains ``lower``: for the nuclear norm uᵀ E v ≥ lower, for networks
+            ⟨E, act(X v) uᵀ⟩ ≥ lower. None for a zero matrix; weights (W1, ..., WL) for deeper subnetworks.
+        method: How the upper bound was proved: ``"cholesky"`` of κ² I - EᵀE, or ``"krylov"``; for networks see
+            :meth:`ParallelNetwork.polar`.
         guarantee: ``"deterministic"``, or ``"probabilistic"`` with ``failure_probability``.
         failure_probability: That the upper bound is false.
-        products: Columns multiplied by E or Eᵀ.
+        work: What it took: columns multiplied by E or Eᵀ, for networks what the method counts (arcs, circles, nodes).
+        proof: For networks: the multipliers of the upper bound, if it has any.
     """
 
     lower: float
     upper: float
-    witness: tuple[FloatArray, FloatArray] | None = field(repr=False)
+    witness: tuple[FloatArray, ...] | None = field(repr=False)
     method: str
     guarantee: str
     failure_probability: float
-    products: int
+    work: int
+    proof: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

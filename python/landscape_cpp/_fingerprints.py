@@ -14,7 +14,14 @@ import scipy.sparse
 
 from .results import Certificate
 
-__all__ = ["FactorizationLike", "certificate_digest", "data_fingerprint", "moments_fingerprint", "point_fingerprint"]
+__all__ = [
+    "FactorizationLike",
+    "certificate_digest",
+    "data_fingerprint",
+    "moments_fingerprint",
+    "network_fingerprint",
+    "point_fingerprint",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -127,6 +134,17 @@ def moments_fingerprint(cov: Any, shapes: Sequence[tuple[int, int]]) -> str:
     for block in blocks:
         _hash_array(state, block)
     _hash_value(state, [list(shape) for shape in shapes])
+    return state.hexdigest()
+
+
+def network_fingerprint(land: Any) -> str:
+    """SHA-256 of what defines the objective of a parallel network: data with their column of ones, loss, λ, units."""
+    state = hashlib.sha256(b"landscape_cpp parallel_network")
+    _hash_array(state, land.inputs)
+    _hash_array(state, land.targets)
+    unit = [str(land.unit.name), float(land.unit.slope), int(land.unit.power), [int(n) for n in land.hidden]]
+    free = [str(land.bias), str(land.intercept)]
+    _hash_value(state, [str(land.loss.name), float(land.loss.delta), float(land.lam), unit, free])
     return state.hexdigest()
 
 

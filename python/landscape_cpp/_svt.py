@@ -167,7 +167,7 @@ def polar_bounds(
         method="krylov" if by_lanczos else "cholesky",
         guarantee="probabilistic" if failure > 0.0 else "deterministic",
         failure_probability=failure,
-        products=products,
+        work=products,
     )
 
 

@@ -1,0 +1,148 @@
+"""The polar of units whose bias has no penalty (THEORY 12b.6).
+
+For column sums Qᵀ 1 = 0, and a direction v fixed, c ↦ |Qᵀ act(X v + c)|₂ is convex between the kinks c = -x_i · v and
+constant beyond the outermost, so that
+
+    Ω°(Q) = max_i max over |v| = 1 of |Qᵀ act((X - 1 x_iᵀ) v)|₂:
+
+m polars without a bias, one for each sample as the origin. NumPy around the kernels of the core.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._dispatch import core
+from ._network_reduction import reduce_samples
+from ._validation import FloatArray
+from ._verify_norms import UNIT, frobenius, gamma
+
+__all__ = ["AnchoredBounds", "anchored_bounds"]
+
+_FACES_UP_TO = 300  # samples, in three dimensions
+_SHOR_UP_TO = 700  # samples for which a relaxation is solved for every origin
+_ORIGINS = 16  # from which the ascent starts
+
+
+@dataclass(frozen=True)
+class AnchoredBounds:
+    """Both sides, the direction (v, c) with |v| = 1 that attains the lower one, and how the upper one was proved."""
+
+    lower: float
+    upper: float
+    direction: FloatArray
+    method: str
+    work: int
+
+
+def anchored_bounds(
+    X: FloatArray,
+    Q: FloatArray,
+    slope: float,
+    known: FloatArray,
+    *,
+    method: str = "auto",
+    starts: int = 64,
+    seed: int = 0,
+    n_threads: int = 1,
+) -> AnchoredBounds:
+    """Bounds of the polar of units with a free bias.
+
+    Args:
+        X: Samples (m, d), without the column of ones.
+        Q: (m, nL), with column sums zero up to rounding that the caller accounts for.
+        slope: a of act(t) = max(t, a t).
+        known: Directions (k, d) to try.
+        method: ``"auto"``, ``"sweep"``, ``"faces"``, ``"shor"`` or ``"spectral"``.
+        starts: Random starts of the ascents.
+        seed: Of these.
+        n_threads: Threads.
+    """
+    centre = np.mean(X, axis=0)
+    centred = X - centre
+    small = reduce_samples(centred, np.ones((len(X), 1)), merge=False)
+    # Only the basis is of use: samples at the centre, and with zero weight, are origins like the others.
+    coordinates = centred if small.basis is None else centred @ small.basis
+    q = np.ascontiguousarray(Q)
+    weight = np.linalg.norm(q, axis=1) * (1.0 + gamma(q.shape[1] + 4))
+    left = 0.0
+    if small.basis is not None:
+        rest = np.linalg.norm(centred - coordinates @ small.basis.T, axis=1)
+        left = float(np.sum(weight) * 2.0 * np.max(rest))
+    sizes = np.linalg.norm(centred, axis=1) + np.linalg.norm(X, axis=1) + float(np.linalg.norm(centre))
+    depth = 2 * X.shape[1] + 16
+    rounding = gamma(depth) * float(np.sum(weight * (sizes + np.max(sizes))))  # of moving the origin
+    error = (left + rounding) * (1.0 + gamma(len(X) + 8))
+    if not np.any(coordinates):
+        return AnchoredBounds(0.0, error, np.zeros(X.shape[1] + 1), "spectral", 0)
+
+    dimension, samples = coordinates.shape[1], len(X)
+    chosen = method
+    if method == "auto":
+        chosen = "shor" if samples <= _SHOR_UP_TO else "spectral"
+        if dimension <= 2 or (dimension == 3 and samples <= _FACES_UP_TO):
+            chosen = "sweep" if dimension <= 2 else "faces"
+    if chosen not in ("sweep", "faces", "shor", "spectral"):
+        allowed = "'auto', 'sweep', 'faces', 'shor' or 'spectral'"
+        raise ValueError(f"method must be {allowed} with a free bias, got {method!r}")
+    if chosen == "sweep" and dimension > 2:
+        raise ValueError(f"method 'sweep' is for data of effective dimension at most 2, this is {dimension}")
+    if chosen == "faces" and dimension > 5:
+        raise ValueError(f"method 'faces' is for data of effective dimension at most 5, this is {dimension}")
+
+    lower, upper, best = 0.0, 0.0, np.zeros(X.shape[1] + 1)
+
+    def keep(value: float, v: FloatArray, origin: int) -> None:
+        nonlocal lower, best
+        if value > lower and np.any(v):
+            w = v if small.basis is None else small.basis @ v
+            lower, best = value, np.append(w, -float(w @ X[origin]))
+
+    if chosen in ("sweep", "faces"):
+        for origin in range(samples):
+            moved = np.ascontiguousarray(coordinates - coordinates[origin])
+            if chosen == "sweep":
+                found = core.polar_sweep(moved, q, slope, math.inf, 0.05, 0, n_threads)
+            else:
+                found = core.polar_faces(moved, q, slope, math.inf, 0.05, 0, lower, math.inf, n_threads)
+                if not found[5]:
+                    raise ValueError(f"method 'faces' did not prove a bound: {found[6]}")
+            keep(found[0], found[2], origin)
+            upper = max(upper, found[1])
+    else:
+        for origin in _promising(coordinates, q, slope, known if small.basis is None else known @ small.basis):
+            moved = np.ascontiguousarray(coordinates - coordinates[origin])
+            own = known if small.basis is None else known @ small.basis
+            found = core.polar_ascent(
+                moved, q, slope, 1, np.ascontiguousarray(own), starts, math.inf, 0.05, 0, seed, n_threads
+            )
+            keep(found[0], found[1], origin)
+        norm = float(np.linalg.norm(coordinates, 2)) * (1.0 + gamma(len(X) + 8))
+        whole = frobenius(q) if q.shape[1] > 8 else float(np.linalg.norm(q, 2)) * (1.0 + gamma(len(X) + 8))
+        for origin in range(samples):
+            away = float(np.linalg.norm(coordinates[origin])) * (1.0 + gamma(dimension + 4))
+            bound = whole * math.hypot(norm, math.sqrt(samples) * away) * (1.0 + 8.0 * UNIT)
+            if chosen == "shor" and bound > max(lower, upper):
+                moved = np.ascontiguousarray(coordinates - coordinates[origin])
+                bound = min(bound, core.polar_spectral(moved, q, slope, 1, True, n_threads)[1])
+            upper = max(upper, bound)
+    lower = max(0.0, lower - error)
+    return AnchoredBounds(lower, max(upper + error, lower), best, chosen, samples)
+
+
+def _promising(x: FloatArray, q: FloatArray, slope: float, known: FloatArray) -> list[int]:
+    """Origins that are best for some known direction, or else for some coordinate direction."""
+    directions = known[:_ORIGINS] if len(known) else np.eye(x.shape[1])[:_ORIGINS]
+    best: list[tuple[float, int]] = []
+    for v in directions:
+        t = x @ v
+        values = np.empty(len(x))
+        for first in range(0, len(x), 256):
+            shifted = t[None, :] - t[first : first + 256, None]
+            values[first : first + 256] = np.linalg.norm(np.maximum(shifted, slope * shifted) @ q, axis=1)
+        origin = int(np.argmax(values))
+        best.append((-float(values[origin]), origin))
+    return list(dict.fromkeys(origin for _, origin in sorted(best)))
