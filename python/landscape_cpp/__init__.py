@@ -19,6 +19,10 @@ from ._factorization_results import PolarBounds, Solution, SolutionTrace, Statio
 from ._flow import BalancedFlow
 from ._io import build_info, load
 from ._local_witness import LocalWitness
+from ._network_data import Unit
+from ._network_interop import from_sklearn, from_torch
+from ._network_omega import OmegaBounds
+from ._pairs import PairCheck, check_pair
 from ._paths import Path, PathCheck, Segment
 from ._svt import SVT, SparsePlusLowRank, svt
 from ._verify import Verification, verify
@@ -95,6 +99,8 @@ __all__ = [
     "LocalWitness",
     "Loss",
     "MatrixFactorization",
+    "OmegaBounds",
+    "PairCheck",
     "ParallelNetwork",
     "Path",
     "PathCheck",
@@ -112,13 +118,17 @@ __all__ = [
     "StopReason",
     "Trace",
     "TrainingResult",
+    "Unit",
     "Verdict",
     "Verification",
     "__version__",
     "build_info",
+    "check_pair",
     "curvature",
     "errors",
     "from_factors",
+    "from_sklearn",
+    "from_torch",
     "load",
     "slice",
     "svt",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _datasets, _pictures
+from . import _cli_network, _datasets, _network_data, _pictures
 from ._cli_text import _entry, _percent, _plural, _small
 from ._datasets import DataError
 from ._factorization_data import LOSSES
@@ -72,12 +72,14 @@ FACTORS is an .npz of U (n2, r) and V (n0, r), or of the matrix Z = U V^T itself
 row_labels and column_labels in the archive the rows are matched by their ids; without, row i of U belongs to the i-th
 id of RATINGS in ascending order (i-th row of a matrix), and likewise V.
 
-{_RATINGS}"""
+{_RATINGS}
+{_cli_network.DESCRIPTION}"""
 
-_CERTIFY_EXAMPLES = """\
+_CERTIFY_EXAMPLES = f"""\
 examples:
   landscape certify factors.npz ratings.csv --lam 30
   landscape certify theirs.npz ratings.csv --lam 30 --tol 1e-3 --certificate certificate.json
+{_cli_network.EXAMPLES.strip(chr(10))}
 
 exit status: 0 for the verdict GLOBAL, 1 for NOT_GLOBAL and UNDECIDED, 2 for an error.
 """
@@ -139,27 +141,31 @@ def add_commands(commands: Any, run: Callable[[argparse.Namespace], Any], **type
 
     certify = commands.add_parser(
         "certify",
-        help="judge factors of a matrix of ratings that anybody found",
+        help="judge factors of a matrix, or a trained network: how far from the best there is",
         description=_CERTIFY,
         epilog=_CERTIFY_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = certify.add_argument
-    add("factors", metavar="FACTORS", type=Path, help="an .npz of U and V, or of Z; a .npy of Z")
-    add("ratings", metavar="RATINGS", type=Path, help="a file, see above")
-    _add_problem(certify, types["positive_float"])
+    add("factors", metavar="FACTORS|MODEL", type=Path, help="an .npz of U and V, or of Z; a .npy of Z; or a network")
+    add("ratings", metavar="RATINGS|DATA", type=Path, help="a file, see above")
+    _add_problem(certify, types["positive_float"], networks=True)
     add("--tol", metavar="T", type=types["positive_float"], default=1e-6, help="GLOBAL is a proved gap of at most T "
         "times the value at zero (default: 1e-6)")  # fmt: skip
     add("--certificate", metavar="FILE", type=Path, help="write the certificate as JSON")
+    _cli_network.add_network_options(certify, **types)
     _add_common(certify, types["positive_int"])
     certify.set_defaults(run=run, work=_certify)
 
 
-def _add_problem(parser: argparse.ArgumentParser, positive_float: Callable[[str], float]) -> None:
+def _add_problem(
+    parser: argparse.ArgumentParser, positive_float: Callable[[str], float], *, networks: bool = False
+) -> None:
     add = parser.add_argument
-    add("--lam", metavar="L", type=positive_float, required=True, help="the multiplier of (|U|^2 + |V|^2) / 2; "
+    add("--lam", metavar="L", type=positive_float, required=not networks, help="the multiplier of (|U|^2 + |V|^2) / 2; "
         "the loss is a sum, not a mean")  # fmt: skip
-    add("--loss", choices=LOSSES, default="squared", help="of one entry (default: squared, (z - y)^2 / 2)")
+    losses = tuple(dict.fromkeys((*LOSSES, *_network_data.LOSSES))) if networks else LOSSES
+    add("--loss", choices=losses, default="squared", help="of one entry (default: squared, (z - y)^2 / 2)")
     add("--delta", metavar="D", type=positive_float, help="where the Huber loss becomes linear (default: 1)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--triplets", dest="form", action="store_const", const="triplets", help="RATINGS are triplets")
@@ -340,6 +346,12 @@ def _draw(plots: Any, land: MatrixFactorization, solution: Solution, folder: Pat
 
 
 def _certify(args: argparse.Namespace) -> Outcome:
+    if _cli_network.is_network(args):
+        return Outcome(*_cli_network.certify_network(args))
+    if args.lam is None:
+        raise DataError("the following arguments are required: --lam")
+    if args.loss not in LOSSES:
+        raise DataError(f"--loss {args.loss} is for networks; a network needs --targets")
     if args.certificate is not None:
         _require_folder(args.certificate)
     arrays = _load_factors(args.factors)

@@ -198,8 +198,8 @@ def _biases(hidden: bool, output: bool, decay_bias: Any) -> tuple[bool | str, bo
         state = "a bias with weight decay" if output else "no bias"
         raise ValueError(
             f"module has hidden biases without weight decay and an output with {state}: large hidden biases give every "
-            "constant at no cost, and no weights attain the infimum. Give the last Linear a bias without decay, or decay "
-            "the hidden biases (decay_bias)"
+            "constant at no cost, and no weights attain the infimum. Give the last Linear a bias without decay, or "
+            "decay the hidden biases (decay_bias)"
         )
     return bias, intercept
 
@@ -319,7 +319,7 @@ def from_sklearn(
     Example:
         With scikit-learn installed::
 
-            model = MLPRegressor((50,), alpha=1.0, solver="lbfgs", max_iter=5000).fit(X, y)
+            model = MLPRegressor(hidden_layer_sizes=(50,), alpha=1.0, solver="lbfgs").fit(X, y)
             land, p = from_sklearn(model, X, y)
             print(land.certify(p))
 

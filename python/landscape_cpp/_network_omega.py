@@ -93,7 +93,8 @@ def omega(
     price = 100.0 / reach
     q = (target / max(float(np.sum(np.abs(target))), 1e-300)).reshape(Z.shape)
     add(q, 0.0)
-    for rounds in range(1, max_rounds + 1):
+    for _ in range(max_rounds):
+        rounds += 1
         slack = np.eye(target.size)
         matrix = np.hstack([*(c[:, None] for c in columns), free, slack, -slack])
         cost = np.concatenate([np.ones(len(columns)), np.zeros(free.shape[1]), np.full(2 * target.size, price)])
@@ -129,9 +130,7 @@ def omega(
         if problem.intercept:
             point = (*point, np.mean(Z - problem.outputs(point)[0], axis=0))
     converged = upper < math.inf and upper - best_lower <= tol * upper
-    return OmegaBounds(
-        best_lower * size, upper * size, point, best_q, residual * size, method, rounds, converged
-    )
+    return OmegaBounds(best_lower * size, upper * size, point, best_q, residual * size, method, rounds, converged)
 
 
 def _nothing(problem: NetworkProblem, outputs: int) -> Layers:

@@ -216,9 +216,7 @@ def _relaxed(
     lifted: Callable[..., PolarBounds],
 ) -> PolarBounds:
     """The smallest of the relaxations that are wanted, each a proof of its own."""
-    norms, shor, _, _, nu, exponent = core.polar_spectral(
-        small.X, small.Q, slope, 1, method != "spectral", n_threads
-    )
+    norms, shor, _, _, nu, exponent = core.polar_spectral(small.X, small.Q, slope, 1, method != "spectral", n_threads)
     candidates: list[tuple[float, str, int, Any]] = [
         (norms, "spectral", 1, None),
         (shor, "shor", 1, {"nu": nu, "exponent": exponent}),

@@ -378,12 +378,13 @@ class _Search:
                     ray = [x.copy() for _ in _SCALES]
                     for point, scale in zip(ray, _SCALES, strict=True):
                         point[place] *= scale**sign
-                    key = (self._growth(ray), -len(place))
-                    if key[0] > 0.0 and key > best:
+                    power = self._growth(ray)
+                    key = (round(power, 1), len(place))  # of equals the largest part
+                    if power > 0.0 and key > best:
                         before, after = (float(self.pair.theta(w)[0]) for w in (x, ray[-1]))
                         blind = sign > 0.0 and abs(after - before) <= 1e-3 * abs(before)
                         why = f"; theta does not see {name}: is it a bias without penalty?" if blind else ""
-                        best, violation = key, (self._unbounded(f"scaling {name} to {way}", key[0]) + why, ray[-1])
+                        best, violation = key, (self._unbounded(f"scaling {name} to {way}", power) + why, ray[-1])
                 point = x.copy()
                 point[place] = 0.0
                 if self.ratio(point) == math.inf:
@@ -422,7 +423,7 @@ class _Search:
         if not (math.isfinite(first) and math.isfinite(second) and math.isfinite(third)):
             return 0.0
         early, late = (second - first) / math.log(1e2), (third - second) / math.log(1e2)
-        return round(late, 3) if min(early, late) > _GROWTH and third > self.typical + math.log(10.0) else 0.0
+        return late if min(early, late) > _GROWTH and third > self.typical + math.log(10.0) else 0.0
 
     @staticmethod
     def _unbounded(how: str, power: float) -> str:

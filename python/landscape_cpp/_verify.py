@@ -95,5 +95,3 @@ def _verify_linear(certificate: Certificate, land: LinearNetwork[Any], p: Any) -
     width = min(layer.shape[0] for layer in layers[:-1])
     value, margin, lower = check_linear(certificate, land.cov, layers, width, require)
     return Verification(not failures, tuple(failures), value, margin, lower, math.nan, "closed form", 0.0)
-
-

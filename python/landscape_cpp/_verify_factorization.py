@@ -58,9 +58,7 @@ class FactorizationCheck(Check):
     def stationarity(self) -> float:
         """The relative gradient at the point."""
         problem = self.problem
-        return problem.stationarity(
-            self.point, problem.matrix(problem.slopes(problem.prediction(self.point)[0]))
-        )
+        return problem.stationarity(self.point, problem.matrix(problem.slopes(problem.prediction(self.point)[0])))
 
     def dual(self) -> None:
         """Is the dual point feasible, and does it give the lower bound?"""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.optimize
 import scipy.sparse.linalg
 
 from ._network_problem import NetworkProblem
@@ -85,7 +86,9 @@ def _units(
     exponent = sum(exponents)
     if not len(small.X):
         return _unscaled(small.error, exponent)
-    aim = max(0.0, (math.ldexp(stated, -exponent) - small.error) / (1.0 + small.stretch) * (1.0 - 4.0 * UNIT))
+    # What rounding takes from the difference must not refuse an honest bound.
+    roomy = math.ldexp(stated, -exponent) * (1.0 + (1e-10 if small.error > 0.0 else -4.0 * UNIT))
+    aim = max(0.0, (roomy - small.error) / (1.0 + small.stretch))
     upper: float | None = None
     if method in ("sweep", "faces"):
         upper = _enumerated(small, slope, method, aim)
@@ -204,7 +207,7 @@ def _anchored(X: FloatArray, Q: FloatArray, slope: float, method: str, stated: f
     error = (left + rounding) * (1.0 + gamma(len(X) + 8)) + len(X) * TINY
     if not np.any(coordinates):
         return error
-    aim = max(0.0, (stated - error) / (1.0 + small.stretch))
+    aim = max(0.0, (stated * (1.0 + 1e-10) - error) / (1.0 + small.stretch))
     upper, whole = 0.0, 0.0
     if method in ("shor", "spectral"):
         norms = [_top(*_gram(M), limit) for M in (Q, coordinates)]
@@ -289,43 +292,81 @@ def _shor(X: FloatArray, Q: FloatArray, slope: float, nu: FloatArray, aim: float
 
 
 def _shor_found(X: FloatArray, Q: FloatArray, slope: float, aim: float, limit: int) -> float:
-    """U1 with multipliers found here: steps towards the set of those that prove ``aim``, in log ν (Polyak)."""
+    """U1 with multipliers found here, good enough for ``aim`` if such are met on the way to the best."""
     x, q, exponents = _scaled(X, Q)
     if not len(x):
         return 0.0
     x, q = _balanced(x, q)
-    exponent = sum(exponents)
-    goal = math.ldexp(aim, -exponent)
-    alpha, beta, best = 0.25 * (1.0 - slope) ** 2, 0.25 * (1.0 + slope) ** 2, math.inf
-    log_nu = np.full(len(x), 0.0)
-    if slope < 1.0:
-        gain = np.linalg.norm(q, axis=1) / np.linalg.norm(x, axis=1)
-        top = float(np.linalg.eigvalsh(q.T @ (q / gain[:, None]))[-1])
-        log_nu = np.log(gain * top * 2.0)
-    chosen = log_nu
-    product = x.T @ q
-    for _ in range(_STEPS if slope < 1.0 else 1):
+    goal = math.ldexp(aim, -sum(exponents))
+    nu = _multipliers(x, q, slope, (goal * (1.0 - 1e-10)) ** 2) if slope < 1.0 else np.ones(len(x))
+    upper = _shor(x, q, slope, nu, goal, limit)
+    return math.inf if upper is None else _unscaled(upper * (1.0 + 4.0 * UNIT) + len(x) * TINY, sum(exponents))
+
+
+class _Enough(Exception):
+    """The goal was reached."""
+
+
+def _multipliers(x: FloatArray, q: FloatArray, slope: float, goal: float) -> FloatArray:
+    """ν with a small λ_max(G), G = α XᵀN X + β Y M⁻¹ Yᵀ, M = I - QᵀN⁻¹Q, by L-BFGS on (tr G^p)^(1/p) for growing p.
+
+    With slope -1 the best N has M singular: λ_max(XᵀN X) λ_max(QᵀN⁻¹Q), which does not depend on the scale of N.
+    """
+    alpha, beta = 0.25 * (1.0 - slope) ** 2, 0.25 * (1.0 + slope) ** 2
+    product, eye = x.T @ q, np.eye(q.shape[1])
+    gain = np.linalg.norm(q, axis=1) / np.linalg.norm(x, axis=1)
+    gain = gain * float(np.linalg.eigvalsh(q.T @ (q / gain[:, None]))[-1])  # N ≥ Q Qᵀ
+    best, chosen = math.inf, 2.0 * gain
+
+    def part(rows: FloatArray, power: float) -> tuple[float, float, FloatArray]:
+        # λ_max and log (tr C^p)^(1/p) of C = rowsᵀ rows, and the gradient in the logarithms of the rows' squared scales
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        share = np.maximum(values / values[-1], 0.0)
+        total = float(np.sum(share**power))
+        root = vectors * np.sqrt(share ** (power - 1.0) / (total * values[-1]))
+        return float(values[-1]), math.log(values[-1]) + math.log(total) / power, np.sum((rows @ root) ** 2, axis=1)
+
+    def product_of_two(log_nu: FloatArray, power: float, _: float) -> tuple[float, FloatArray]:
+        nonlocal best, chosen
+        root = np.exp(0.5 * log_nu)[:, None]
+        (one, first, rise), (two, second, fall) = part(root * x, power), part(q / root, power)
+        if one * two < best:
+            best, chosen = one * two, np.exp(log_nu) * two
+        if best <= goal:
+            raise _Enough
+        return first + second, rise - fall
+
+    def smoothed(log_nu: FloatArray, power: float, barrier: float) -> tuple[float, FloatArray]:
+        nonlocal best, chosen
         nu = np.exp(log_nu)
-        inner = np.eye(q.shape[1]) - q.T @ (q / nu[:, None])
-        spectrum = np.linalg.eigvalsh(inner)
-        if spectrum[0] <= 1e-9:  # N must stay above Q Qᵀ
-            log_nu = log_nu + math.log((1.0 - spectrum[0]) * 1.02)
-            continue
-        inverse = np.linalg.inv(inner)
-        values, vectors = np.linalg.eigh(alpha * (x.T * nu) @ x + beta * product @ inverse @ product.T)
+        M = eye - q.T @ (q / nu[:, None])
+        spectrum = np.linalg.eigvalsh(M)
+        if not spectrum[0] > 1e-12:
+            return 1e6, np.zeros_like(log_nu)
+        inverse = np.linalg.inv(M)
+        back = inverse @ product.T
+        values, vectors = np.linalg.eigh(alpha * (x.T * nu) @ x + beta * product @ back)
         if values[-1] < best:
-            best, chosen = float(values[-1]), log_nu
-        if values[-1] <= (goal * (1.0 - 1e-9)) ** 2:
-            break
-        w = vectors[:, -1]
-        y = q @ (inverse @ (product.T @ w))
-        slope_log = alpha * nu * (x @ w) ** 2 - beta * y * y / nu
-        size = float(slope_log @ slope_log)
-        if not size > 0.0:
-            break
-        log_nu = log_nu - (values[-1] - (goal * (1.0 - 1e-6)) ** 2) / size * slope_log
-    upper = _shor(x, q, slope, np.exp(chosen), goal, limit)
-    return math.inf if upper is None else _unscaled(upper * (1.0 + 4.0 * UNIT) + len(x) * TINY, exponent)
+            best, chosen = float(values[-1]), nu
+        if best <= goal:
+            raise _Enough
+        share = np.maximum(values / values[-1], 0.0)
+        total = float(np.sum(share**power))
+        root = vectors * np.sqrt(share ** (power - 1.0) / (total * values[-1]))
+        forward = q @ (back @ root)
+        value = math.log(values[-1]) + math.log(total) / power - barrier * float(np.sum(np.log(spectrum)))
+        slopes = alpha * nu * np.sum((x @ root) ** 2, axis=1) - beta / nu * np.sum(forward * forward, axis=1)
+        return value, slopes - barrier / nu * np.einsum("ij,jk,ik->i", q, inverse, q)
+
+    try:
+        for power in (4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0):
+            start, options = np.log(chosen), {"maxiter": _STEPS, "maxcor": 20}
+            args = (power, 1e-3 / power)
+            objective = product_of_two if slope == -1.0 else smoothed
+            scipy.optimize.minimize(objective, start, args=args, jac=True, method="L-BFGS-B", options=options)
+    except _Enough:
+        pass
+    return chosen
 
 
 # ------------------------------------------------------------------------------------------------ branch and bound
