@@ -306,17 +306,20 @@ def rebalanced(problem: NetworkProblem, p: Layers, radial: float, intercept: Flo
 def _way_down(
     problem: NetworkProblem, p: Layers, found: _Dual, value: float, enough: float
 ) -> tuple[str, Layers, float, str] | None:
-    """The lower of rebalancing the point and inserting the polar's unit; if that is not ``enough``, a step downhill."""
+    """The polar's unit beside the point if that is ``enough``, or the lowest of all that helps, a step too."""
+    unit_found = found.polar.witness
     options: list[tuple[str, Layers, float, str]] = []
+    if unit_found is not None:
+        unit, reached = insertion(problem, p, unit_found)
+        options.append(("append", unit, reached, "one more unit"))
+        if value - reached > enough:
+            return options[0]
     balanced = rebalanced(problem, p, found.radial, found.intercept)
     options.append(("replace", balanced, problem.value(balanced)[0], "rebalancing the units"))
-    if found.polar.witness is not None:
-        start = balanced if options[0][2] < value else p
-        unit, reached = insertion(problem, start, found.polar.witness)
-        if start is p:
-            options.append(("append", unit, reached, "one more unit"))
-        else:
-            options.append(("replace", problem.joined(start, unit), reached, "rebalancing and one more unit"))
+    if unit_found is not None and options[-1][2] < value:
+        unit, reached = insertion(problem, balanced, unit_found)
+        joined = problem.joined(balanced, unit)
+        options.append(("replace", joined, reached, "rebalancing and one more unit"))
     if not any(value - option[2] > enough for option in options):
         step = _gradient_step(problem, p, value)
         if step is not None:

@@ -395,7 +395,9 @@ def _sklearn_labels(model: Any, y: Any, n_outputs: int) -> npt.NDArray[Any]:
     index = {label: i for i, label in enumerate(np.asarray(model.classes_).tolist())}
     places = np.array([index.get(label, -1) for label in labels.tolist()], dtype=np.int64)
     if np.any(places < 0):
-        raise ValueError(f"y holds {labels[int(np.argmin(places))]!r}, which is not among the classes of the model")
+        raise ValueError(
+            f"y holds {labels.tolist()[int(np.argmin(places))]!r}, which is not among the classes of the model"
+        )
     if len(index) > 1 and len(np.unique(places)) == len(index):
         return labels
     return np.eye(n_outputs)[places] if n_outputs > 1 else _signs(places)[:, None]

@@ -64,7 +64,7 @@ def _upper(
     if problem.power == 2:
         return _squared(problem.X, q, problem.slope, limit) if method == "spectral" else None
     if problem.free_bias:
-        return _anchored(problem.X[:, :-1], q, problem.slope, method, stated, limit)
+        return _anchored(problem.X[:, :-1], q, problem.slope, method, stated, proof, limit)
     if problem.slope == 1.0:
         return _linear(problem.X, q, stated, limit) if method == "cholesky" else None
     if problem.hidden and method != "spectral":
@@ -95,7 +95,8 @@ def _units(
     elif method in ("branch-and-bound", "doubly-nonnegative"):
         upper = _branched(small, slope, aim, proof, limit)
     elif method == "shor":
-        upper = _with_multipliers(small, slope, _array(proof["nu"]), exponents[1], aim, limit)
+        kept = np.any(small.Q != 0.0, axis=1)  # merging may leave a zero
+        upper = _shor(small.X[kept], small.Q[kept], slope, _given(proof, small.Q, exponents[1])[kept], aim, limit)
     elif method == "spectral":
         upper = _spectral(small.X, small.Q, slope, limit)
     if upper is None:
@@ -112,23 +113,12 @@ def _enumerated(small: Reduction, slope: float, method: str, aim: float) -> floa
     return faces(x, q, slope, aim) if method == "faces" and x.shape[1] <= 5 else None
 
 
-def _with_multipliers(
-    small: Reduction, slope: float, nu: np.ndarray, exponent: int, aim: float, limit: int
-) -> float | None:
-    """Shor multipliers as they were found: for Q 2^exponent, or for Q scaled to a largest entry in [1/2, 1)."""
-    if nu.shape != (len(small.X),):
-        return None
-    kept = np.any(small.X != 0.0, axis=1) & np.any(small.Q != 0.0, axis=1)
-    if not kept.any():
-        return 0.0
-    x, q, nu = small.X[kept], small.Q[kept], np.asarray(nu[kept], dtype=np.float64)
-    own = math.frexp(float(np.max(np.abs(q))))[1]
-    q, goal = np.ldexp(q, -own), math.ldexp(aim, -own)
-    upper = _shor(x, q, slope, nu, goal, limit)
-    if upper is None or upper > goal:
-        other = _shor(x, q, slope, np.ldexp(nu, -2 * (exponent + own)), goal, limit)
-        upper = min((value for value in (upper, other) if value is not None), default=None)
-    return None if upper is None else _unscaled(upper, own)
+def _given(proof: Mapping[str, Any], Q: FloatArray, exponent: int, origin: int | None = None) -> FloatArray:
+    """Shor multipliers for Q, which is 2^-exponent times what those of the proof are 2^(its exponent) smaller than."""
+    nu = np.asarray(_array(proof["nu"]), dtype=np.float64)
+    nu = nu if origin is None else nu[origin]
+    own = int(proof.get("exponent", exponent + math.frexp(float(np.max(np.abs(Q))))[1]))
+    return np.asarray(np.ldexp(nu, 2 * (own - exponent)))
 
 
 def _linear(X: FloatArray, Q: FloatArray, stated: float, limit: int) -> float | None:
@@ -189,8 +179,13 @@ def _squared(X: FloatArray, Q: FloatArray, slope: float, limit: int) -> float | 
     return _unscaled(upper, 2 * exponents[0] + exponents[1])
 
 
-def _anchored(X: FloatArray, Q: FloatArray, slope: float, method: str, stated: float, limit: int) -> float | None:
-    """Units with a free bias: the largest of the polars relative to every sample (THEORY 12b.6)."""
+def _anchored(
+    X: FloatArray, Q: FloatArray, slope: float, method: str, stated: float, proof: Mapping[str, Any], limit: int
+) -> float | None:
+    """Units with a free bias: the largest of the polars relative to every sample (THEORY 12b.6).
+
+    A proof may hold Shor multipliers, a row for every sample as the origin; without it they are looked for here.
+    """
     if method not in ("sweep", "faces", "shor", "spectral"):
         return None
     centre = np.mean(X, axis=0)
@@ -226,7 +221,7 @@ def _anchored(X: FloatArray, Q: FloatArray, slope: float, method: str, stated: f
             squared = norm * norm + len(X) * away * away + 2.0 * away * sums * math.sqrt(X.shape[1])
             own = whole * math.sqrt(squared) * (1.0 + 8.0 * UNIT)
             if method == "shor" and own > aim:
-                own = min(own, _shor_found(coordinates - coordinates[origin], Q, slope, aim, limit))
+                own = min(own, _shor_from(coordinates - coordinates[origin], Q, slope, aim, proof, origin, limit))
         upper = max(upper, own)
         if upper > stated * (1.0 + 1e-8) + 2.0 * error:
             break  # refused anyway
@@ -286,20 +281,26 @@ def _shor(X: FloatArray, Q: FloatArray, slope: float, nu: FloatArray, aim: float
     start = max(value(factor), aim, math.sqrt(TINY))
     for k in range(10):
         kappa = start * (1.0 + 1e-12 * 4.0**k)
-        if proved(kappa, factor):
+        if proved(kappa, factor * (1.0 + 1e-12 * 4.0**k)):
             return kappa
     return None
 
 
-def _shor_found(X: FloatArray, Q: FloatArray, slope: float, aim: float, limit: int) -> float:
-    """U1 with multipliers found here, good enough for ``aim`` if such are met on the way to the best."""
+def _shor_from(
+    X: FloatArray, Q: FloatArray, slope: float, aim: float, proof: Mapping[str, Any], origin: int, limit: int
+) -> float:
+    """U1 with the multipliers given for this origin, or with some found here, good enough for ``aim`` if possible."""
+    keep = np.any(X != 0.0, axis=1) & np.any(Q != 0.0, axis=1)
     x, q, exponents = _scaled(X, Q)
     if not len(x):
         return 0.0
-    x, q = _balanced(x, q)
-    goal = math.ldexp(aim, -sum(exponents))
-    nu = _multipliers(x, q, slope, (goal * (1.0 - 1e-10)) ** 2) if slope < 1.0 else np.ones(len(x))
-    upper = _shor(x, q, slope, nu, goal, limit)
+    goal, upper = math.ldexp(aim, -sum(exponents)), None
+    if "nu" in proof:
+        upper = _shor(x, q, slope, _given(proof, Q, exponents[1], origin)[keep], goal, limit)
+    if upper is None:
+        x, q = _balanced(x, q)
+        nu = _multipliers(x, q, slope, (goal * (1.0 - 1e-10)) ** 2) if slope < 1.0 else np.ones(len(x))
+        upper = _shor(x, q, slope, nu, goal, limit)
     return math.inf if upper is None else _unscaled(upper * (1.0 + 4.0 * UNIT) + len(x) * TINY, sum(exponents))
 
 
@@ -328,10 +329,10 @@ def _multipliers(x: FloatArray, q: FloatArray, slope: float, goal: float) -> Flo
 
     def product_of_two(log_nu: FloatArray, power: float, _: float) -> tuple[float, FloatArray]:
         nonlocal best, chosen
-        root = np.exp(0.5 * log_nu)[:, None]
+        root = np.exp(0.5 * np.clip(log_nu, -300.0, 300.0))[:, None]
         (one, first, rise), (two, second, fall) = part(root * x, power), part(q / root, power)
         if one * two < best:
-            best, chosen = one * two, np.exp(log_nu) * two
+            best, chosen = one * two, root[:, 0] ** 2 * (two * (1.0 + 1e-12))
         if best <= goal:
             raise _Enough
         return first + second, rise - fall

@@ -30,6 +30,7 @@ from . import curvature
 from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
 from ._plots_factorization import plot_completion, plot_gap, plot_residual_spectrum, plot_width
+from ._plots_network import plot_polar
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
 from .training import TrainingResult
@@ -42,6 +43,7 @@ __all__ = [
     "plot_completion",
     "plot_gap",
     "plot_ladder",
+    "plot_polar",
     "plot_residual_spectrum",
     "plot_slice",
     "plot_spectrum",
