@@ -116,7 +116,7 @@ def best_scale(problem: NetworkProblem, g: FloatArray, upper: float) -> float:
 
 def unit_directions(problem: NetworkProblem, p: Layers) -> FloatArray:
     """The input directions of the units at hand (k, d), unit rows."""
-    v = problem.weights(p)[1].T if not problem.hidden else problem.weights(p)[0].reshape(-1, problem.X.shape[1])
+    v = problem.weights(p)[1].T if not problem.hidden else np.concatenate([np.zeros((0, problem.X.shape[1])), *problem.weights(p)[0]])
     size = np.linalg.norm(v[:, :-1] if problem.free_bias else v, axis=1)
     alive = np.isfinite(size) & (size > 0.0)
     return np.ascontiguousarray(v[alive] / size[alive, None])
@@ -283,7 +283,7 @@ def rebalanced(problem: NetworkProblem, p: Layers, radial: float, intercept: Flo
     """The point whose units have the same φ times ``radial`` at the smallest Θ."""
     weights = problem.weights(p)
     if problem.hidden:
-        norms = np.stack([np.linalg.norm(block.reshape(len(block), -1), axis=1) for block in weights])
+        norms = np.stack([np.linalg.norm(block, axis=(1, 2)) for block in weights])
         mean = np.prod(norms, axis=0) ** (1.0 / len(weights))
         factors = [np.divide(mean, norm, out=np.zeros_like(norm), where=norm > 0.0) for norm in norms]
         root = radial ** (1.0 / len(weights))

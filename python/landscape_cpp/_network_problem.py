@@ -149,7 +149,7 @@ class NetworkProblem:
         weights = self.weights(p)
         if self.hidden:
             depth = len(weights)
-            norms = [np.linalg.norm(block.reshape(len(block), -1), axis=1) for block in weights]
+            norms = [np.linalg.norm(block, axis=(1, 2)) for block in weights]
             return math.fsum(float(np.sum(norm**depth)) for norm in norms) / depth
         if self.power == 1:
             return 0.5 * math.fsum(float(np.sum(block * block)) for block in self.penalized(weights))
@@ -160,7 +160,7 @@ class NetworkProblem:
         """The smallest Θ with the same φ of every unit: Σ Π |w^l| (THEORY 5.2)."""
         weights = self.weights(p)
         if self.hidden:
-            norms = [np.linalg.norm(block.reshape(len(block), -1), axis=1) for block in weights]
+            norms = [np.linalg.norm(block, axis=(1, 2)) for block in weights]
             return float(np.sum(np.prod(norms, axis=0)))
         left, right = (np.linalg.norm(block, axis=0) for block in self.penalized(weights))
         return float(np.sum(left * right**self.power))
@@ -197,7 +197,7 @@ class NetworkProblem:
             depth = len(weights)
             decay = []
             for block in weights:
-                norm = np.linalg.norm(block.reshape(len(block), -1), axis=1)
+                norm = np.linalg.norm(block, axis=(1, 2))
                 decay.append(self.lam * (norm ** (depth - 2))[:, None, None] * block)
             for k, layers in enumerate(zip(*weights, strict=True)):
                 values, raw = [self.X], []
