@@ -1,7 +1,8 @@
 """Small named problems of homogeneous networks, with what is known of them by hand; the same in every run.
 
 ``POLARS`` are dual matrices whose polar is known, ``CASES`` problems (``minimum`` is over all widths, None where not
-known by hand), ``family`` seeded ones of a given kind, ``points`` networks at which to certify.
+known by hand), ``family`` seeded ones of a given kind, ``points`` networks at which to certify. ``landscape`` makes the
+package's landscape of a problem, ``Formula`` the reference's value and derivatives with every kind of bias and intercept.
 """
 
 from dataclasses import dataclass, replace
@@ -205,3 +206,116 @@ def points(problem, rng):
         balanced = hn.rebalance(problem, p)
         yield f"balanced {width}", balanced
         yield f"scaled {width}", hn.scaled(problem, balanced, np.full(width, hn.radial_scale(problem, balanced)))
+
+
+# --------------------------------------------------------------------------------------------------- as the package's
+
+NAMES = {
+    hn.RELU: "relu",
+    hn.ABS: "abs",
+    hn.LINEAR: "linear",
+    hn.SQUARED_RELU: "squared_relu",
+    hn.QUADRATIC: "quadratic",
+}
+PLAIN = (False, False)
+FORMS = (PLAIN, (False, True), (False, "penalized"), (True, False), (True, True), (True, "penalized"), ("free", True))
+
+
+def unit(activation):
+    """The package's words for an activation."""
+    if activation in NAMES:
+        return {"unit": NAMES[activation]}
+    return {"unit": "leaky_relu", "slope": activation.slope}
+
+
+def landscape(ls, problem, *, bias=False, intercept=None, **options):
+    """The package's landscape of a problem; its X has no column of ones yet where ``bias`` asks for one."""
+    words = {**unit(problem.activation), "loss": problem.loss, **options}
+    if problem.loss == "huber":
+        words["delta"] = problem.delta
+    intercept = problem.intercept if intercept is None else intercept
+    return ls.ParallelNetwork(problem.X, problem.targets, problem.lam, bias=bias, intercept=intercept, **words)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Value and derivatives at the package's points, (U, V), (U, V, b) or (W1, ..., WL) and b, from the reference."""
+
+    problem: hn.Problem
+    bias: bool | str = False
+    intercept: bool | str = False
+    hidden: tuple = ()
+
+    def landscape(self, ls):
+        deep = {"hidden": self.hidden, "depth": len(self.hidden) + 1} if self.hidden else {}
+        return landscape(ls, self.problem, bias=self.bias, intercept=self.intercept, **deep)
+
+    @property
+    def formula(self):
+        """The problem of the reference: X with the column of ones where its weights are penalised."""
+        return replace(self.problem, X=with_ones(self.problem.X)) if self.bias is True else self.problem
+
+    @property
+    def inputs(self):
+        return with_ones(self.problem.X) if self.bias else self.problem.X
+
+    def shapes(self, r):
+        sizes = (self.inputs.shape[1], *self.hidden, self.problem.targets.shape[1])
+        if self.hidden:
+            blocks = [(r, sizes[i + 1], sizes[i]) for i in range(len(sizes) - 1)]
+        else:
+            blocks = [(sizes[1], r), (sizes[0], r)]
+        return (*blocks, sizes[-1:]) if self.intercept else tuple(blocks)
+
+    def random(self, r, rng):
+        return tuple(rng.standard_normal(shape) for shape in self.shapes(r))
+
+    def letters(self, p):
+        """The reference's (U, V), (U, V, b) or (U, V, b, c)."""
+        return (p[0], p[1][:-1], p[2], p[1][-1]) if self.bias == "free" else p
+
+    def blocks(self, p):
+        """The package's blocks."""
+        return (p[0], np.vstack([p[1], p[3]]), p[2]) if self.bias == "free" else p
+
+    def outputs(self, p):
+        if not self.hidden:
+            return hn.outputs(self.formula, self.letters(p))
+        weights = p[:-1] if self.intercept else p
+        return hn.deep_outputs(self.formula, weights) + (p[-1] if self.intercept else 0.0)
+
+    def theta(self, p):
+        if self.hidden:
+            return float(np.sum(hn.deep_thetas(p[:-1] if self.intercept else p)))
+        return float(np.sum(hn.thetas(self.formula, self.letters(p))))
+
+    def value(self, p):
+        own = self.problem.lam * (self.theta(p) + (0.5 * p[-1] @ p[-1] if self.intercept == "penalized" else 0.0))
+        return hn.data_term(self.problem, self.outputs(p)) + own
+
+    def gradient(self, p):
+        if self.hidden:
+            weights = p[:-1] if self.intercept else p
+            G = hn.slopes(self.problem, self.outputs(p))
+            sizes = [np.sqrt(np.sum(block**2, axis=(1, 2), keepdims=True)) ** (len(weights) - 2) for block in weights]
+            data = hn.deep_pullback(self.formula, weights, G)
+            out = [g + self.problem.lam * n * w for g, n, w in zip(data, sizes, weights, strict=True)]
+            out += [np.sum(G, axis=0)] if self.intercept else []
+        else:
+            out = list(self.blocks(hn.gradient(self.formula, self.letters(p))))
+        if self.intercept == "penalized":
+            out[-1] = out[-1] + self.problem.lam * p[-1]
+        return tuple(out)
+
+    def hvp(self, p, d):
+        """Exact for units; for subnetworks six-point differences, good to about 1e-10 away from kinks."""
+        if self.hidden:
+            out, h = [np.zeros(block.shape) for block in p], 1e-5
+            for t, c in ((1, 45.0), (2, -9.0), (3, 1.0)):
+                up, down = (self.gradient(tuple(a + s * t * h * b for a, b in zip(p, d, strict=True))) for s in (1, -1))
+                out = [o + c * (a - b) / (60.0 * h) for o, a, b in zip(out, up, down, strict=True)]
+            return tuple(out)
+        out = list(self.blocks(hn.hvp(self.formula, self.letters(p), self.letters(d))))
+        if self.intercept == "penalized":
+            out[-1] = out[-1] + self.problem.lam * d[-1]
+        return tuple(out)

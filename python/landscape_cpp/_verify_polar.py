@@ -367,7 +367,7 @@ def _multipliers(x: FloatArray, q: FloatArray, slope: float, goal: float) -> Flo
             scipy.optimize.minimize(objective, start, args=args, jac=True, method="L-BFGS-B", options=options)
     except _Enough:
         pass
-    return chosen
+    return np.asarray(chosen)
 
 
 # ------------------------------------------------------------------------------------------------ branch and bound

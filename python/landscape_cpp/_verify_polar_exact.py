@@ -147,22 +147,22 @@ class _Enumeration:
 
     def __init__(self, X: FloatArray, Q: FloatArray, slope: float, stated: float) -> None:
         self.m, self.d = X.shape
-        self.outputs, self.slope, self.stated = Q.shape[1], slope, stated
+        self.outputs, self.slope = Q.shape[1], slope
         length = np.linalg.norm(X, axis=1)
         self.normals = X / length[:, None]
         self.terms = ((Q * length[:, None])[:, :, None] * self.normals[:, None, :]).reshape(self.m, -1)
-        self.size = _size(X, Q)
+        self.size: float = _size(X, Q)
         # |dA|_F: normals and terms, sums of them, and coordinates
         self.error = ((32.0 + self.m) * UNIT + 2.0 * (2 * self.m + 16) * _LONG * math.sqrt(self.outputs)) * self.size
-        self.best = (stated * (1.0 - 2.0 * self.d * _THIN)) ** 2
-        self.highest = (stated * (1.0 + 1e-9) + self.error) ** 2 + TINY
+        self.best: float = (stated * (1.0 - 2.0 * self.d * _THIN)) ** 2
+        self.highest: float = (stated * (1.0 + 1e-9) + self.error) ** 2 + TINY
         self.degenerate = False
 
     def upper(self) -> float:
         squared = self.best * (1.0 + (self.d - 1) * _DEGENERATE * self.degenerate)
         rounding = 8.0 * (self.outputs + self.d + 8) * UNIT
         value = math.sqrt(squared) * (1.0 + 1.05 * (self.d - 2) * _THIN + rounding)
-        return value + (1.0 - self.slope) * _DELTA * self.size + self.error + self.m * TINY
+        return float(value + (1.0 - self.slope) * _DELTA * self.size + self.error + self.m * TINY)
 
     def plane(self, chosen: tuple[int, ...]) -> bool:
         """Whether everything that touches T^⊥ was decided, and is below ``highest``."""
@@ -210,7 +210,7 @@ class _Enumeration:
                 if len(along):
                     B = B + np.where(near > 0.0, 1.0, self.slope) @ beside
                 self._faces(B, basis, middle, near, signs[len(along) :], order, others, y, along, neighbours)
-        return self.best <= self.highest
+        return bool(self.best <= self.highest)
 
     def _orders(self, flat: list[int], several: bool) -> Iterator[tuple[list[int], int]]:
         """(T in some order, how many of its first samples vanish on the face)."""

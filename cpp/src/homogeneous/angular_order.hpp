@@ -1,8 +1,6 @@
 // The lines x_i . w = 0 that cut the circle, each once, in exact angular order.
 #pragma once
 
-#include <vector>
-
 #include "landscape/context.hpp"
 #include "landscape/typedefs.hpp"
 
@@ -13,12 +11,16 @@ namespace landscape::homogeneous {
 // Entries of x~ below 2^-400 are zero. Rows with x = 0 or q = 0 are left out. Four lines with q = 0, the fences, an
 // eighth of the circle apart, keep every arc short.
 struct AngularOrder {
-  Index size = 0;                 // n, fences included
-  Vector x1, x2;                  // n + 2: x~ of line k = 1..n at k; the last one at 0, the first one at n + 1
-  Matrix q;                       // n x nL: q~ of line k in row k - 1
-  std::vector<signed char> side;  // n: s of line k at k - 1, 0 for fences
-  int exponent = 0;               // of f
-  Index distinct = 0;             // directions among the lines, fences aside
+  Index size = 0;      // n, fences included
+  Matrix lines;        // (n + 2) x (3 + nL): (s, x~1, x~2, q~) of line k in row k, with s = 0 for fences; line n in row 0
+                       // and line 1 in row n + 1, their q aside
+  int exponent = 0;    // of f
+  Index distinct = 0;  // directions among the lines, fences aside
+
+  double side(Index k) const { return lines(k, 0); }
+  double x1(Index k) const { return lines(k, 1); }
+  double x2(Index k) const { return lines(k, 2); }
+  double q(Index k, Index l) const { return lines(k, 3 + l); }
 };
 
 // Without `sorted` the lines come in the order of the rows, the fences last. Throws std::invalid_argument for NaN and

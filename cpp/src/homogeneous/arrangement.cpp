@@ -154,10 +154,12 @@ Arrangement::Arrangement(const ScaledUnits& units, const Vector& w)
 
   // |A_lc| <= S < 2^e; A(w) + A(-w) stays within 2^62 units
   int e = 0;
-  const double largest = m > 0 ? (q.cwiseAbs().transpose() * x.cwiseAbs()).maxCoeff() : 1.0;
-  std::frexp(largest * (1.0 + 1e-9), &e);
+  const double largest_entry = m > 0 ? (q.cwiseAbs().transpose() * x.cwiseAbs()).maxCoeff() : 1.0;
+  std::frexp(largest_entry * (1.0 + 1e-9), &e);
   unit = std::ldexp(1.0, e - 60);
   error = 0.52 * static_cast<double>(m) * unit * std::sqrt(static_cast<double>(entries)) * 1.001;
+
+  for (Index i = 0; i < m; ++i) largest += 1.001 * q.row(i).norm() * x.row(i).norm();
 
   std::vector<Index> sorted(static_cast<std::size_t>(m));
   std::iota(sorted.begin(), sorted.end(), Index{0});

@@ -38,6 +38,7 @@ struct Arrangement {
   std::vector<std::int64_t> base, total;       // total = A(w) + A(-w)
   double unit = 0.0;
   double error = 0.0;          // |A - computed A|_F <= error
+  double largest = 0.0;        // |A|_F <= largest
   bool short_entries = false;  // determinants of D normals are exact in working precision
 
   // Hyperplanes nearest to w come first.

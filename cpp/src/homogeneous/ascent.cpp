@@ -214,7 +214,7 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
   require_valid(act);
   require(starts.rows() == 0 || starts.cols() == x.cols(), "starts must have as many columns as X");
   require(settings.random_starts >= 0 && settings.sample_starts >= 0 && settings.max_iterations >= 0 &&
-              settings.count >= 0 && settings.hops >= 0,
+              settings.count >= 0 && settings.polished >= 1,
           "counts of starts, iterations and maximisers must not be negative");
   const Scaled data = scaled(x, q);
   const Index d = x.cols();
@@ -246,19 +246,17 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
     result.iterations = evaluations.sum();
   }
   if (kinks) {
-    const Ranked distinct(w, f, 1e-2, act.even(), n, -1.0);
-    Matrix p = rows_of(w, distinct.kept);
-    Vector values(p.rows());
-    Eigen::VectorX<Index> steps = Eigen::VectorX<Index>::Zero(p.rows());
+    const Ranked distinct(w, f, 1e-2, act.even(), settings.polished, -1.0);
+    w = rows_of(w, distinct.kept);
+    f.resize(w.rows());
     std::vector<FaceAscent> faces(static_cast<std::size_t>(threads), FaceAscent(data, act.slope));
-    parallel_for(p.rows(), context, [&](Index i, int thread) {
-      Vector v = p.row(i).transpose();
-      values(i) = faces[thread].climb(v, settings.tolerance, settings.max_iterations, steps(i));
-      p.row(i) = v.transpose();
+    Eigen::VectorX<Index> steps = Eigen::VectorX<Index>::Zero(w.rows());
+    parallel_for(w.rows(), context, [&](Index i, int thread) {
+      Vector v = w.row(i).transpose();
+      f(i) = faces[thread].climb(v, settings.tolerance, settings.max_iterations, steps(i));
+      w.row(i) = v.transpose();
     });
     result.iterations += steps.sum();
-    w = std::move(p);
-    f = std::move(values);
   }
 
   const int exponent = act.power * data.x_exponent + data.q_exponent;

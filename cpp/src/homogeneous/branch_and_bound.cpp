@@ -17,9 +17,7 @@ namespace {
 constexpr Index kBatch = 8;  // open cells split per round, whatever the number of threads
 constexpr Index kRootIterations = 200;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct Node {
   Signs signs;
@@ -90,8 +88,8 @@ NodePointer Search::bounded(const Signs& signs, const Node* parent, double enoug
   if (context_.monitor != nullptr) context.monitor = thread == 0 ? context_.monitor : &watched;
   auto node = std::make_shared<Node>();
   node->signs = signs;
-  node->bound = dnn_bound(data_, signs, settings, parent ? &parent->signs : nullptr, parent ? &parent->bound : nullptr,
-                          context);
+  node->bound =
+      dnn_bound(data_, signs, settings, parent ? &parent->signs : nullptr, parent ? &parent->bound : nullptr, context);
   return node;
 }
 
@@ -148,7 +146,7 @@ BranchResult Search::run() {
   lower_ = std::max(lower_, data_.scaled(settings_.lower));
 
   Signs none = Signs::Zero(data_.size() + data_.outputs());
-  // What is proved before any relaxation: |r| <= sum_i |x_i| |q_i|.
+  // What is proved before any iteration: the diagonal Shor bound (U1) with equal multipliers.
   auto root = std::make_shared<Node>();
   root->signs = none;
   DnnSettings nothing = settings_.bound;

@@ -40,9 +40,10 @@ inline Pair operator-(Pair a, Pair b) { return a + -b; }
 
 // the sign of a b - c d, exactly
 inline int compare_products(double a, double b, double c, double d) {
-  const Pair p = two_product(a, b), r = two_product(c, d);
-  if (p.high != r.high) return p.high < r.high ? -1 : 1;
-  return p.low == r.low ? 0 : p.low < r.low ? -1 : 1;
+  const double ab = a * b, cd = c * d;  // rounding keeps the order, unless it makes them equal
+  if (ab != cd) return ab < cd ? -1 : 1;
+  const double low = two_product(a, b).low, other = two_product(c, d).low;
+  return low == other ? 0 : low < other ? -1 : 1;
 }
 
 }  // namespace landscape::homogeneous

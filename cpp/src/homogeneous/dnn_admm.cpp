@@ -14,7 +14,15 @@ const double kHalfRoot = std::sqrt(0.5);
 }  // namespace
 
 Admm::Admm(const PolarData& data, const Signs& signs)
-    : c_(data, signs), u_(c_.u), e_(c_.e), o_(c_.o), d_(c_.d), n_(0), rows_(c_.rows()), x_scale_(data.x_norm), q_scale_(data.q_norm) {
+    : c_(data, signs),
+      u_(c_.u),
+      e_(c_.e),
+      o_(c_.o),
+      d_(c_.d),
+      n_(0),
+      rows_(c_.rows()),
+      x_scale_(data.x_norm),
+      q_scale_(data.q_norm) {
   // [tau; sigma t_E] = X~ w = V_x xi,   w = W xi + what X~ does not see
   Dense x(u_ + e_, c_.d);
   x.topRows(u_) = c_.xu * (kHalfRoot / data.x_norm);
@@ -98,7 +106,8 @@ void Admm::compress(const Dense& t, Dense& out) {
   product_tn(1.0, vx_, bv_, 0.0, out.bottomRightCorner(d_, d_));
   if (o_ == 0) return;
   // + G_o^T T_oz V_0 + its transpose + G_o^T T_oo G_o, then S . S
-  const auto oh = t.block(2 * u + e, 0, o_, u), os = t.block(2 * u + e, u, o_, u), oe = t.block(2 * u + e, 2 * u, o_, e);
+  const auto oh = t.block(2 * u + e, 0, o_, u), os = t.block(2 * u + e, u, o_, u),
+             oe = t.block(2 * u + e, 2 * u, o_, e);
   cross_.resize(o_, n_);
   cross_.leftCols(u) = kHalfRoot * (oh + os);
   product(kHalfRoot, oh - os, vx_.topRows(u), 0.0, cross_.rightCols(d_));
@@ -155,34 +164,24 @@ void Admm::start(const Dense& t, double rho, double penalty) {
   z_ = Dense::Zero(rows_, rows_);
 }
 
-// Z <- (target - theta C)_+ with <C, Z> <= 1 and zeros at (h_i, s_i); theta by safeguarded Newton steps
+// Z <- (target - theta C)_+ with <C, Z> <= 1 and zeros at (h_i, s_i); theta by safeguarded Newton steps from the last
+// one
 void Admm::project() {
+  constexpr double accuracy = 1e-7, indicator = 1e290;  // min(1, indicator z) = 1 where z > 0, without a branch
   double low = 0.0, high = kInfinity, theta = theta_;
   for (int step = 0; step < 30; ++step) {
-    double value = 0.0, slope = 0.0;
-    const double *s = target_.data(), *c = cz_.data();
-    for (Index i = 0; i < target_.size(); ++i) {
-      const double positive = s[i] - theta * c[i];
-      value += positive > 0.0 ? c[i] * positive : 0.0;
-      slope += positive > 0.0 ? c[i] * c[i] : 0.0;
-    }
-    for (Index i = 0; i < u_; ++i) {  // twice: (h_i, s_i) and (s_i, h_i)
-      const double ci = cz_(i, u_ + i), positive = target_(i, u_ + i) - theta * ci;
-      if (positive > 0.0) value -= 2.0 * ci * positive, slope -= 2.0 * ci * ci;
-    }
-    const double excess = value - 1.0;
-    if (theta == 0.0 && excess <= 0.0) break;
-    if (std::abs(excess) <= 1e-9) break;
+    z_ = (target_ - theta * cz_).cwiseMax(0.0);
+    z_.diagonal(u_).head(u_).setZero();
+    z_.diagonal(-u_).head(u_).setZero();
+    theta_ = theta;
+    const double excess = z_.cwiseProduct(cz_).sum() - 1.0;
+    if (std::abs(excess) <= accuracy || (theta == 0.0 && excess <= 0.0)) break;
     (excess > 0.0 ? low : high) = theta;
-    double next = slope > 0.0 ? theta + excess / slope : kInfinity;
-    if (!(next > low && next < high)) next = high < kInfinity ? 0.5 * (low + high) : 2.0 * low + 1e-6;
-    if (next < 0.0) next = 0.0;
-    theta = next;
+    const double slope = (indicator * z_).cwiseMin(1.0).cwiseProduct(cz_.cwiseAbs2()).sum();
+    theta = slope > 0.0 ? std::max(0.0, theta + excess / slope) : kInfinity;
+    if (!(theta > low && theta < high) && !(theta == 0.0 && low == 0.0))
+      theta = high < kInfinity ? 0.5 * (low + high) : 2.0 * low + 1e-6;
   }
-  theta_ = theta;
-  z_ = (target_ - theta_ * cz_).cwiseMax(0.0);
-  z_.diagonal(u_).head(u_).setZero();
-  z_.diagonal(-u_).head(u_).setZero();
 }
 
 void Admm::iterate(Index iterations) {

@@ -25,9 +25,7 @@ constexpr double kUp = 1.0 + 16.0 * kUnitRoundoff, kDown = 1.0 - 16.0 * kUnitRou
 // What underflow can take from bounds whose scale is about 1.
 constexpr double kUnderflow = 0x1.0p-480;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // a with |entries| in [1/2, 1) times 2^exponent; 0 stays 0
 int exponent_of(double a) {
@@ -69,7 +67,8 @@ Dense quadratic_form(const dnn::Cell& c, const Dense& n) {
 // |fl(M) - M|_2 <= gamma (|Bbar|_F^2 |N|_F + |Gbar|_F^2) with the moduli Bbar, Gbar of B and G
 double forming_error(const PolarData& data, const dnn::Cell& c, const Dense& n) {
   const double g2 = data.output_bound * data.output_bound + 4.0 * data.q.squaredNorm();
-  const double b2 = 2.0 * static_cast<double>(c.u) + c.xu.squaredNorm() + c.xe.squaredNorm() + static_cast<double>(c.o) * g2;
+  const double b2 =
+      2.0 * static_cast<double>(c.u) + c.xu.squaredNorm() + c.xe.squaredNorm() + static_cast<double>(c.o) * g2;
   const Index depth = 2 * (data.size() + c.rows()) + c.n_outputs + 32;
   return rounding_gamma(depth) * (b2 * n.norm() + g2) * 1.001 + kUnderflow;
 }
@@ -230,7 +229,8 @@ double dnn_upper(const PolarData& data, const Signs& signs, FloatMatrix& multipl
     Matrix f = -m;
     f.diagonal().head(cell.d).array() += squared;
     const double trace = f.diagonal().cwiseAbs().sum();
-    const double margin = (linalg::cholesky_margin(order, trace) + error + 4.0 * kUnitRoundoff * (squared + trace)) * 1.001;
+    const double margin =
+        (linalg::cholesky_margin(order, trace) + error + 4.0 * kUnitRoundoff * (squared + trace)) * 1.001;
     f.diagonal().array() -= margin;
     if (linalg::cholesky(f, Context{})) return std::sqrt(squared) * kUp + kUnderflow;
     squared += slack * std::pow(4.0, attempt);
@@ -274,7 +274,8 @@ std::vector<Index> positions(const PolarData& data, const Signs& parent, const S
   const Index m = data.size(), none = -1, u = static_cast<Index>(from.undecided.size());
   std::vector<Index> plus(static_cast<std::size_t>(m + data.outputs()), none), minus = plus, out;
   Index row = 0;
-  for (Index i : from.undecided) plus[static_cast<std::size_t>(i)] = row, minus[static_cast<std::size_t>(i)] = row + u, ++row;
+  for (Index i : from.undecided)
+    plus[static_cast<std::size_t>(i)] = row, minus[static_cast<std::size_t>(i)] = row + u, ++row;
   row = 2 * u;
   for (Index i : from.decided) plus[static_cast<std::size_t>(i)] = minus[static_cast<std::size_t>(i)] = row++;
   for (Index k : from.outputs) plus[static_cast<std::size_t>(m + k)] = row++;

@@ -17,48 +17,115 @@ double half_turn_key(double x, double y) { return -x / (std::abs(x) + y); }
 }  // namespace
 
 GreatCircle::GreatCircle(const Scaled& data, double slope) : data_(data), slope_(slope) {
-  const Index m = data.x.rows();
-  kinks_.reserve(static_cast<std::size_t>(m));
-  on_.resize(static_cast<std::size_t>(m));
+  const auto m = static_cast<std::size_t>(data.x.rows());
+  kinks_.resize(m);
+  sorted_.resize(m);
+  on_.resize(m);
+  first_.resize(m + 2);
   p_.resize(data.q.cols());
   r_.resize(data.q.cols());
 }
 
+// Buckets of equal width hold about one kink each where the angles are spread; insertion does the rest.
+void GreatCircle::sort(Index n) {
+  const auto bucket = [n](double key) {
+    return std::min(n - 1, static_cast<Index>(0.5 * (key + 1.0) * static_cast<double>(n)));
+  };
+  const auto before = [](const Kink& l, const Kink& r) {
+    return l.key < r.key || (l.key == r.key && l.sample < r.sample);
+  };
+  std::fill_n(first_.begin(), n + 1, 0);
+  for (Index i = 0; i < n; ++i) ++first_[bucket(kinks_[i].key) + 1];
+  int largest = 0;
+  for (Index k = 0; k < n; ++k) {
+    largest = std::max(largest, first_[k + 1]);
+    first_[k + 1] += first_[k];
+  }
+  for (Index i = 0; i < n; ++i) sorted_[first_[bucket(kinks_[i].key)]++] = kinks_[i];
+  if (largest > 24) {
+    std::sort(sorted_.begin(), sorted_.begin() + n, before);
+    return;
+  }
+  for (Index i = 1; i < n; ++i) {
+    const Kink kink = sorted_[i];
+    Index j = i;
+    for (; j > 0 && before(kink, sorted_[j - 1]); --j) sorted_[j] = sorted_[j - 1];
+    sorted_[j] = kink;
+  }
+}
+
+// P <- P + s a_i q_i, R <- R + s b_i q_i, and their inner products
+template <bool scalar>
+struct GreatCircle::Sums {
+  double* p;
+  double* r;
+  const double* q;
+  Index outputs;
+  double pp = 0.0, pr = 0.0, rr = 0.0;
+
+  void add(Index i, double a, double b) {
+    if constexpr (scalar) {
+      *p += a * q[i];
+      *r += b * q[i];
+    } else {
+      const double* row = q + i * outputs;
+      for (Index l = 0; l < outputs; ++l) {
+        p[l] += a * row[l];
+        r[l] += b * row[l];
+      }
+    }
+  }
+  void multiply() {
+    pp = pr = rr = 0.0;
+    for (Index l = 0; l < (scalar ? 1 : outputs); ++l) {
+      pp += p[l] * p[l];
+      pr += p[l] * r[l];
+      rr += r[l] * r[l];
+    }
+  }
+};
+
 GreatCircle::Point GreatCircle::search(const Vector& a, const Vector& b, const std::vector<char>& fixed,
                                        double known) {
+  return data_.q.cols() == 1 ? search_arcs<true>(a, b, fixed, known) : search_arcs<false>(a, b, fixed, known);
+}
+
+template <bool scalar>
+GreatCircle::Point GreatCircle::search_arcs(const Vector& a, const Vector& b, const std::vector<char>& fixed,
+                                            double known) {
   const Index m = data_.x.rows();
   p_.setZero();
   r_.setZero();
-  kinks_.clear();
+  Sums<scalar> sums{p_.data(), r_.data(), data_.q.data(), data_.q.cols()};
+  Index n = 0;
   for (Index i = 0; i < m; ++i) {
     if (fixed[i] || (a(i) == 0.0 && b(i) == 0.0)) continue;
     // just before theta = 0; a kink at 0 is met first
     on_[i] = a(i) > 0.0 || (a(i) == 0.0 && b(i) < 0.0);
     const double s = on_[i] ? 1.0 : slope_;
-    p_.noalias() += s * a(i) * data_.q.row(i).transpose();
-    r_.noalias() += s * b(i) * data_.q.row(i).transpose();
+    sums.add(i, s * a(i), s * b(i));
     // t_i = 0 along +-(b_i, -a_i)
-    const double flip = a(i) > 0.0 || (a(i) == 0.0 && b(i) < 0.0) ? -1.0 : 1.0;
-    kinks_.push_back({half_turn_key(flip * b(i), -flip * a(i)), static_cast<int>(i)});
+    const double flip = on_[i] ? -1.0 : 1.0;
+    kinks_[n++] = {half_turn_key(flip * b(i), -flip * a(i)), static_cast<int>(i)};
   }
-  if (slope_ == 1.0) kinks_.clear();
-  std::sort(kinks_.begin(), kinks_.end(), [](const Kink& l, const Kink& r) {
-    return l.key < r.key || (l.key == r.key && l.sample < r.sample);
-  });
+  if (slope_ == 1.0) n = 0;
+  sort(n);
 
   Point best;
   best.value = known * known;
   const auto arc = [&](double from, double to, double side, Index at) {
-    const double pp = p_.squaredNorm(), rr = r_.squaredNorm(), pr = p_.dot(r_);
-    const double half = 0.5 * (pp - rr), swing = std::sqrt(half * half + pr * pr);
-    const double top = 0.5 * (pp + rr) + swing;
+    sums.multiply();
+    const double pp = sums.pp, rr = sums.rr, pr = sums.pr, half = 0.5 * (pp - rr);
+    if (!(pp + rr > best.value)) return;
+    const double swing = std::sqrt(half * half + pr * pr), top = 0.5 * (pp + rr) + swing;
     if (!(top > best.value)) return;
     double c = half >= 0.0 ? half + swing : pr, s = half >= 0.0 ? pr : swing - half;
     if (s < 0.0) c = -c, s = -s;
     const double key = s == 0.0 ? -1.0 : half_turn_key(c, s);
-    if ((key >= from && key <= to) || (s == 0.0 && to == 1.0)) {
+    const bool inside = key >= from && key <= to;
+    if (inside || (s == 0.0 && to == 1.0)) {
       const double length = std::sqrt(c * c + s * s);
-      if (s == 0.0 && !(key >= from && key <= to)) c = -c;
+      if (s == 0.0) c = inside ? std::abs(c) : -std::abs(c);
       best = {top, side * c / length, side * s / length, -1};
       return;
     }
@@ -71,16 +138,14 @@ GreatCircle::Point GreatCircle::search(const Vector& a, const Vector& b, const s
     const double value = pp * c * c + rr * s * s + 2.0 * pr * c * s;
     if (value > best.value) best = {value, c, s, at};
   };
-  const auto n = static_cast<Index>(kinks_.size());
   for (const double side : {1.0, -1.0}) {
-    arc(-1.0, n > 0 ? kinks_[0].key : 1.0, side, -1);
+    arc(-1.0, n > 0 ? sorted_[0].key : 1.0, side, -1);
     for (Index j = 0; j < n; ++j) {
-      const Index i = kinks_[j].sample;
+      const Index i = sorted_[j].sample;
       const double change = (1.0 - slope_) * (on_[i] ? -1.0 : 1.0);
       on_[i] = !on_[i];
-      p_.noalias() += change * a(i) * data_.q.row(i).transpose();
-      r_.noalias() += change * b(i) * data_.q.row(i).transpose();
-      arc(kinks_[j].key, j + 1 < n ? kinks_[j + 1].key : 1.0, side, i);
+      sums.add(i, change * a(i), change * b(i));
+      arc(sorted_[j].key, j + 1 < n ? sorted_[j + 1].key : 1.0, side, i);
     }
   }
   best.value = std::sqrt(best.value);
@@ -102,9 +167,9 @@ FaceAscent::FaceAscent(const Scaled& data, double slope) : data_(data), slope_(s
   triangle_.resize(d, d);
 }
 
-double FaceAscent::value(const Vector& w) {
-  t_.noalias() = data_.x * w;
-  weight_ = t_.cwiseMax(slope_ * t_);
+// f from t, S in output_
+double FaceAscent::value_of(const Vector& t) {
+  weight_ = t.cwiseMax(slope_ * t);
   output_.noalias() = data_.q.transpose() * weight_;
   return output_.norm();
 }
@@ -142,9 +207,9 @@ void FaceAscent::rebuild() {
   for (const Index i : kept) add(i);
 }
 
-// At w, whose t is at hand: u = S / |S|, weight_i = q_i . u, gradient of f with the samples of Z at slope a.
-void FaceAscent::differentiate(const Vector& w) {
-  value_ = value(w);
+// u = S / |S|, weight_i = q_i . u, gradient of f with the samples of Z at slope a
+void FaceAscent::differentiate() {
+  value_ = value_of(t_);
   if (value_ == 0.0) return;
   output_ /= value_;
   weight_.noalias() = data_.q * output_;
@@ -153,20 +218,21 @@ void FaceAscent::differentiate(const Vector& w) {
 }
 
 bool FaceAscent::search_along(Vector& w, double tolerance) {
-  direction_ -= w.dot(direction_) * w;
-  const double length = direction_.norm();
-  if (!(length > 0.0)) return false;
-  direction_ /= length;
-  direction_ -= w.dot(direction_) * w;
-  t_.noalias() = data_.x * w;
+  for (int pass = 0; pass < 2; ++pass) {
+    direction_ -= w.dot(direction_) * w;
+    const double length = direction_.norm();
+    if (!(length > 0.0)) return false;
+    direction_ /= length;
+  }
   b_.noalias() = data_.x * direction_;
   const GreatCircle::Point best = circle_.search(t_, b_, fixed_, value_ * (1.0 + tolerance));
   if (!(best.value > value_ * (1.0 + tolerance))) return false;
-  direction_ = (best.cosine * w + best.sine * direction_).normalized();
   // Values at kinks are differences of running sums; believe the direct one.
-  const double found = value(direction_);
+  b_ = best.cosine * t_ + best.sine * b_;
+  const double found = value_of(b_);
   if (!(found > value_ * (1.0 + 0.5 * tolerance))) return false;
-  w = direction_;
+  w = (best.cosine * w + best.sine * direction_).normalized();
+  t_.swap(b_);
   value_ = found;
   if (best.kink >= 0) add(best.kink);
   return true;
@@ -199,53 +265,50 @@ bool FaceAscent::release(const Vector& w, double tolerance) {
 }
 
 double FaceAscent::climb(Vector& w, double tolerance, Index max_steps, Index& steps) {
+  constexpr Index refresh = 16, decomposed_up_to = 32;
   const Index d = data_.x.cols(), nl = data_.q.cols();
   zero_.clear();
   std::fill(fixed_.begin(), fixed_.end(), 0);
   Index failures = 0;
   for (Index step = 0; step < max_steps; ++step) {
     ++steps;
-    differentiate(w);
+    if (step % refresh == 0) t_.noalias() = data_.x * w;
+    differentiate();
     if (value_ == 0.0) break;
     Vector& v = direction_;
     v = gradient_;
     project(v);
     v -= w.dot(v) * w;
-    bool moved = false;
     if (v.norm() > 1e-9 * gradient_.norm()) {
-      if (nl > 1 && nl <= 32) {
-        // A <- Q^T diag(act') X P,  y the top eigenvector of A A^T, v = A^T y
-        for (Index i = 0; i < t_.size(); ++i) b_(i) = fixed_[i] ? 0.0 : t_(i) > 0.0 ? 1.0 : slope_;
-        jacobian_.noalias() = (data_.q.array().colwise() * b_.array()).matrix().transpose() * data_.x;
-        for (std::size_t k = 0; k < zero_.size(); ++k) {
-          const auto n = basis_.row(static_cast<Index>(k));
-          jacobian_ -= (jacobian_ * n.transpose()) * n;
-        }
-        small_ = jacobian_ * jacobian_.transpose();
-        v.noalias() = jacobian_.transpose() * linalg::symmetric_eigen(small_, Context{}).vectors.col(nl - 1);
-        if (v.dot(w) < 0.0) v = -v;
-        project(v);
+      if (nl > 1 && nl <= decomposed_up_to) leading_direction(w);
+      if (search_along(w, tolerance)) {
+        failures = 0;
+        continue;
       }
-      moved = search_along(w, tolerance);
-    }
-    if (moved) {
-      failures = 0;
-      continue;
     }
     if (zero_.empty() || ++failures > d) break;
-    differentiate(w);
+    differentiate();
     if (!release(w, 1e-9)) break;
     if (search_along(w, tolerance)) failures = 0;
   }
-  return value_ = value(w);
+  t_.noalias() = data_.x * w;
+  return value_ = value_of(t_);
 }
 
-bool FaceAscent::jump(Vector& w, const Vector& v, double tolerance) {
-  zero_.clear();
-  std::fill(fixed_.begin(), fixed_.end(), 0);
-  value_ = value(w);
-  direction_ = v;
-  return search_along(w, tolerance);
+// direction_ <- A^T y with A <- Q^T diag(act') X on the complement of Z, y the top eigenvector of A A^T
+void FaceAscent::leading_direction(const Vector& w) {
+  for (Index i = 0; i < t_.size(); ++i) b_(i) = fixed_[i] ? 0.0 : t_(i) > 0.0 ? 1.0 : slope_;
+  scaled_q_ = data_.q.array().colwise() * b_.array();
+  jacobian_.noalias() = scaled_q_.transpose() * data_.x;
+  for (std::size_t k = 0; k < zero_.size(); ++k) {
+    const auto n = basis_.row(static_cast<Index>(k));
+    jacobian_ -= (jacobian_ * n.transpose()) * n;
+  }
+  small_.noalias() = jacobian_ * jacobian_.transpose();
+  direction_.noalias() =
+      jacobian_.transpose() * linalg::symmetric_eigen(small_, Context{}).vectors.col(small_.rows() - 1);
+  if (direction_.dot(w) < 0.0) direction_ *= -1.0;
+  project(direction_);
 }
 
 }  // namespace landscape::homogeneous

@@ -28,10 +28,18 @@ class GreatCircle {
     double key;  // grows with the angle in [0, pi)
     int sample;
   };
+  template <bool scalar>
+  struct Sums;
+
+  template <bool scalar>
+  Point search_arcs(const Vector& a, const Vector& b, const std::vector<char>& fixed, double known);
+  void sort(Index n);  // kinks_ into sorted_
+
   const Scaled& data_;
   double slope_;
-  std::vector<Kink> kinks_;
+  std::vector<Kink> kinks_, sorted_;
   std::vector<char> on_;
+  std::vector<int> first_;
   Vector p_, r_;
 };
 
@@ -42,15 +50,12 @@ class FaceAscent {
   // Improves the unit vector w and returns f(w); `steps` counts the great circles.
   double climb(Vector& w, double tolerance, Index max_steps, Index& steps);
 
-  // One great circle through w and v: true, and w moved, when it holds a point above f(w) (1 + tolerance).
-  bool jump(Vector& w, const Vector& v, double tolerance);
-
-  double value(const Vector& w);
-
  private:
-  bool search_along(Vector& w, double tolerance);  // along direction_
-  void differentiate(const Vector& w);
+  bool search_along(Vector& w, double tolerance);  // along direction_; moves w, t_ and value_ to a better point
+  void differentiate();
+  void leading_direction(const Vector& w);
   bool release(const Vector& w, double tolerance);
+  double value_of(const Vector& t);
   void add(Index sample);
   void rebuild();
   void project(Vector& v) const;  // onto the complement of Z
@@ -59,7 +64,7 @@ class FaceAscent {
   double slope_;
   GreatCircle circle_;
   Vector t_, b_, weight_, output_, gradient_, direction_, multipliers_;
-  Matrix jacobian_, small_;  // A (nL x d)
+  Matrix jacobian_, small_, scaled_q_;  // A (nL x d)
   double value_ = 0.0;
   std::vector<Index> zero_;   // Z, linearly independent
   std::vector<char> fixed_;   // in the span of Z

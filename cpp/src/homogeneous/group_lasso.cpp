@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLevel = 16.0 * kUnitRoundoff;  // relative differences of values that mean nothing
+constexpr Index kNewtonSteps = 6;                // of one round
 constexpr Index kFirstSet = 24;                  // units of the first working set
 
 double power_of_two_near(double x) {
@@ -60,8 +61,10 @@ class Solver {
   }
 
   GroupLassoResult run() {
-    double start_value = kInfinity, lower = 0.0, best_gap = kInfinity;
-    const Matrix start_c = c_;
+    double lower = 0.0, best_gap = kInfinity, last = kInfinity;
+    const double floor = kUnitRoundoff * evaluate(Matrix::Zero(m_, n_), nullptr);  // values below it are zero
+    Matrix last_c;
+    Vector last_b;
     Index idle = 0, round = 0;
     GroupLassoResult result;
     for (;; ++round) {
@@ -69,17 +72,24 @@ class Solver {
       profile_intercept();
       loss_value_ = evaluate(z_, &e_);
       value_ = loss_value_ + lam_ * penalty(c_);
-      if (round == 0) start_value = value_;
+      if (!(value_ <= last * (1.0 + 1e-12))) {  // the models descend; only rounding can fail them
+        c_.swap(last_c);
+        b_.swap(last_b);
+        value_ = last;
+        break;
+      }
       gradient();
       lower = std::max(lower, value_ - gap());
-      const double relative = value_ > 0.0 ? (value_ - lower) / value_ : 0.0;
-      result.converged = relative <= settings_.tolerance;
-      idle = relative < 0.9 * best_gap ? 0 : idle + 1;
+      const double relative = value_ > 0.0 ? (value_ - lower) / std::max(value_, floor) : 0.0;
+      result.converged = relative <= settings_.tolerance || value_ <= floor;
+      idle = relative < 0.9 * best_gap || value_ < last * (1.0 - 1e-3) ? 0 : idle + 1;
       best_gap = std::min(best_gap, relative);
       if (result.converged || round >= settings_.max_iterations || idle > 30) break;
+      last = value_;
+      last_c = c_;
+      last_b = b_;
       improve(relative);
     }
-    (void)start_value;
     result.iterations = round;
     result.value = value_ / y_scale_ / y_scale_;
     result.gap = std::max(0.0, value_ - lower) / y_scale_ / y_scale_;
@@ -98,7 +108,8 @@ class Solver {
     std::vector<double> top(static_cast<std::size_t>((a.rows() + kChunk - 1) / kChunk), 0.0);
     over_rows(a.rows(), kChunk, context_, [&](Index first, Index rows, Index part) {
       for (Index i = first; i < first + rows && a.cols() > 0; ++i)
-        top[static_cast<std::size_t>(part)] = std::max(top[static_cast<std::size_t>(part)], a.row(i).cwiseAbs().maxCoeff());
+        top[static_cast<std::size_t>(part)] =
+            std::max(top[static_cast<std::size_t>(part)], a.row(i).cwiseAbs().maxCoeff());
     });
     return top.empty() ? 0.0 : *std::max_element(top.begin(), top.end());
   }
@@ -160,7 +171,8 @@ class Solver {
       linalg::multiply(x, c, out, context_);
   }
 
-  // G <- H^T E, streaming H once: rows in parts that depend on m alone, a stretch of the accumulators in the first cache
+  // G <- H^T E, streaming H once: rows in parts that depend on m alone, a stretch of the accumulators in the first
+  // cache
   void gradient() {
     if (n_ > linalg::kSkinnyColumns) {
       linalg::multiply_transposed(h_, e_, g_, context_);
@@ -218,7 +230,7 @@ class Solver {
   };
   Weighted weighted_gram(const std::vector<Index>& set);
   double advance(const std::vector<Index>& set, const Matrix& d, const Vector& beta);
-  void newton(double relative);
+  double newton(double relative);
 
   const ConstMatrixView& h_;
   Loss loss_;
@@ -294,9 +306,7 @@ std::vector<Index> Solver::working_set() const {
   const std::size_t room = std::max(static_cast<std::size_t>(kFirstSet), set.size());
   if (others.size() > room) {
     std::nth_element(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(room), others.end(),
-                     [&](Index a, Index b) {
-                       return length_(a) > length_(b) || (length_(a) == length_(b) && a < b);
-                     });
+                     [&](Index a, Index b) { return length_(a) > length_(b) || (length_(a) == length_(b) && a < b); });
     others.resize(room);
   }
   set.insert(set.end(), others.begin(), others.end());
@@ -331,7 +341,14 @@ void Solver::improve(double relative) {
   const Matrix d = c - old;
   const double t = advance(set, d, -(model.centre * d).transpose());  // sum_i e_i = 0
   damping_ = t == 1.0 ? std::max(1e-3, damping_ / 4.0) : std::min(1e6, damping_ * 8.0);
-  if (n_ > 1) newton(relative);
+  // As long as Newton steps on the support gain more than they have to, they are cheaper than another round.
+  double gained = kInfinity;
+  for (Index steps = 0; n_ > 1 && steps < kNewtonSteps; ++steps) {
+    const double gain = newton(relative);
+    if (!(gain > 0.1 * gained) && gained < kInfinity) break;
+    if (!(gain > kLevel * value_)) break;
+    gained = gain;
+  }
 }
 
 // Q <- sum_i w_i (x_i - centre)(x_i - centre)^T over the columns of the set, w_i >= the second derivatives in row i
@@ -374,8 +391,11 @@ double Solver::advance(const std::vector<Index>& set, const Matrix& d, const Vec
   const double before = penalty(old);
   for (double t = 1.0; t > 1e-10; t *= 0.5) {
     trial = z_ + t * dz;
-    const double change = (evaluate(trial, nullptr) - loss_value_) + lam_ * (penalty(old + t * d) - before);
+    const double loss = evaluate(trial, nullptr);
+    const double change = (loss - loss_value_) + lam_ * (penalty(old + t * d) - before);
     if (!(change <= kLevel * value_)) continue;
+    loss_value_ = loss;
+    value_ += change;
     z_.swap(trial);
     b_ += t * beta;
     for (Index a = 0; a < w; ++a) c_.row(set[a]) = old.row(a) + t * d.row(a);
@@ -385,18 +405,19 @@ double Solver::advance(const std::vector<Index>& set, const Matrix& d, const Vec
 }
 
 // A Newton step on the support, for losses whose second derivatives couple the outputs or differ among them: conjugate
-// gradients, with the weighted model as preconditioner.
-void Solver::newton(double relative) {
+// gradients, with the weighted model as preconditioner. Rows that the step takes past zero are set to zero where that
+// helps. Returns the decrease of the value.
+double Solver::newton(double relative) {
   const std::vector<Index> set = support();
   const Index s = static_cast<Index>(set.size());
-  if (s == 0) return;
+  if (s == 0) return 0.0;
   Weighted model = weighted_gram(set);
   Matrix c(s, n_), unit(s, n_);
   for (Index a = 0; a < s; ++a) c.row(a) = c_.row(set[a]);
   const Vector bend = lam_ * c.rowwise().norm().cwiseInverse();
   unit = c.rowwise().normalized();
   SupportNewton preconditioner;
-  if (!preconditioner.factor(model.gram, c, lam_)) return;
+  if (!preconditioner.factor(model.gram, c, lam_)) return 0.0;
   loss_value_ = evaluate(z_, &e_);
   value_ = loss_value_ + lam_ * penalty(c);
 
@@ -444,7 +465,19 @@ void Solver::newton(double relative) {
     p = v + (next / rv) * p;
     rv = next;
   }
-  if (x.allFinite()) advance(set, x.topRows(s), x.row(s).transpose());
+  if (!x.allFinite()) return 0.0;
+  const double before = value_;
+  Matrix d = x.topRows(s);
+  bool clamped = false;
+  for (Index a = 0; a < s; ++a) {
+    const double along = -c.row(a).dot(d.row(a));
+    if (along < 0.9 * c.row(a).squaredNorm()) continue;
+    d.row(a) = -c.row(a);
+    clamped = true;
+  }
+  const Vector beta = x.row(s).transpose();
+  if (!(clamped && advance(set, d, beta) > 0.01)) advance(set, x.topRows(s), beta);
+  return before - value_;
 }
 
 }  // namespace

@@ -34,13 +34,15 @@ inline double log1p_exp(double a, double t) {
 }
 
 // l(z) + l*(s e) - s <e, z> >= 0 for e = gradient(z), 0 <= s <= 1 (any s for the squared loss)
-inline double excess(const Entrywise<factorization::SquaredLoss>&, const double* z, const double* y, Index n, double s) {
+inline double excess(const Entrywise<factorization::SquaredLoss>&, const double* z, const double* y, Index n,
+                     double s) {
   double sum = 0.0;
   for (Index o = 0; o < n; ++o) sum += (z[o] - y[o]) * (z[o] - y[o]);
   return 0.5 * (1.0 - s) * (1.0 - s) * sum;
 }
 
-inline double excess(const Entrywise<factorization::HuberLoss>& loss, const double* z, const double* y, Index n, double s) {
+inline double excess(const Entrywise<factorization::HuberLoss>& loss, const double* z, const double* y, Index n,
+                     double s) {
   const double delta = loss.entry.delta;
   double sum = 0.0;
   for (Index o = 0; o < n; ++o) {
@@ -55,7 +57,8 @@ inline double excess(const Entrywise<SquaredHingeLoss>& loss, const double* z, c
 }
 
 // The divergence of (s p, 1 - s p) from (p, 1 - p), p / (1 - p) = e^(-y z).
-inline double excess(const Entrywise<factorization::LogisticLoss>&, const double* z, const double* y, Index n, double s) {
+inline double excess(const Entrywise<factorization::LogisticLoss>&, const double* z, const double* y, Index n,
+                     double s) {
   double sum = 0.0;
   for (Index o = 0; o < n; ++o) {
     const double p = s * factorization::LogisticLoss::miss(z[o], y[o]);

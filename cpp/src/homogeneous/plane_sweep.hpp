@@ -2,6 +2,11 @@
 //
 // A piece and its opposite are visited together, A(-w) = total - A(w). A face on which P of the hyperplanes T* that
 // contain the plane are positive and Z vanish has A = A_piece + sum_P jump, restricted to the complement of Z.
+//
+// A face is looked into from few of its pieces. Where v is inside a cone F, the nearest point of its boundary is the
+// foot of v on one of its facets, whose nearest boundary point is the foot on one of its facets, and so on: for some
+// T and a piece of T^perp on the boundary of F, the projection P_T v lies in that piece. With nL = 1 v is along A^T, and
+// P_T A^T is the same for all faces at the piece.
 #pragma once
 
 #include <algorithm>
@@ -149,11 +154,26 @@ class PlaneSweep {
     }
   }
 
+  // Whether (u, v), known up to margin / |z|, or its opposite may lie in the piece
+  struct Sides {
+    bool plus, minus;
+  };
+  Sides in_piece(const Piece& piece, double u, double v, double margin) const {
+    const Index events = order_.events();
+    if (events == 0) return {true, true};
+    const Index before = piece.k > 0 ? piece.k - 1 : events - 1;
+    const double after = piece.side * order_.side(piece.k) * (order_.u(piece.k) * u + order_.v(piece.k) * v);
+    const double turned = piece.side * order_.side(before) * (order_.u(before) * u + order_.v(before) * v);
+    const double since = piece.k > 0 ? -turned : turned;
+    return {!(after < -margin) && !(since < -margin), !(after > margin) && !(since > margin)};
+  }
+
   void raise_gates() {
     const double best = std::max(attained_, harvest_->best.value);
     gate_ = std::min(best, threshold_);
     plane_gate_ = std::min(best, std::max(threshold_, in_plane_.value));
     gate_squared_ = gate_ * gate_;
+    plane_gate_squared_ = plane_gate_ * plane_gate_;
   }
 
   double form_error(double size, double matrix_error) const {
@@ -162,19 +182,23 @@ class PlaneSweep {
 
   void sweep();
   void start();
+  void visit(const Piece& piece, const std::vector<std::int64_t>& sum);
+  void look_into_all(const Piece& piece, const std::vector<std::int64_t>& sum);
   void look_into(const Piece& piece, const LocalPattern& pattern);
   void restrict_to_complement(const std::vector<std::size_t>& vanishing);
   Top top() const;
+  bool projects_elsewhere(const Piece& piece) const;
   void interior(const Top& top, const Piece& piece, const LocalPattern& pattern,
                 const std::vector<std::size_t>& vanishing);
   void on_plane(const Piece& piece);
-  void vertex(const Piece& piece, const std::vector<double>& y);
+  void vertex(const Piece& piece);
   void found(const Top& top, double gate, bool plus, bool minus, bool inside_cell);
 
   const ScaledUnits& units_;
   const Arrangement& a_;
   PlaneOrder<D> order_;
-  double threshold_, attained_ = 0.0, gate_ = 0.0, plane_gate_ = 0.0, gate_squared_ = 0.0;
+  double threshold_, attained_ = 0.0, gate_ = 0.0, plane_gate_ = 0.0;
+  double gate_squared_ = 0.0, plane_gate_squared_ = 0.0;
   Harvest* harvest_ = nullptr;
   LocalMaximum in_plane_;
   Vector last_;
@@ -219,21 +243,58 @@ void PlaneSweep<D, Outputs>::sweep() {
   const Index events = order_.events(), pieces = std::max<Index>(events, 1);
   harvest_->pieces += 2 * pieces;
   for (Index k = 0; k < pieces; ++k) {
-    for (std::size_t p = 0; p < patterns_->size(); ++p) {
-      convert(sum_, p);
-      if (!below_gate()) look_into({k, 1}, (*patterns_)[p]);
-      convert(opposite_, p);
-      if (!below_gate()) look_into({k, -1}, (*patterns_)[p]);
-    }
+    visit({k, 1}, sum_);
+    visit({k, -1}, opposite_);
     if (k == events) break;
     // z_k . w turns from + to -
     const std::int64_t* const jump = a_.jumps.data() + at(order_.event(k)) * size;
     const std::int64_t mask = -static_cast<std::int64_t>(order_.side(k) > 0);
+    std::int64_t *const sum = sum_.data(), *const opposite = opposite_.data();
     for (std::size_t e = 0; e < size; ++e) {
       const std::int64_t change = (jump[e] ^ mask) - mask;  // jump or -jump
-      sum_[e] += change;
-      opposite_[e] -= change;
+      sum[e] += change;
+      opposite[e] -= change;
     }
+  }
+}
+
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::visit(const Piece& piece, const std::vector<std::int64_t>& sum) {
+  if constexpr (Outputs == 1) {
+    // P_T A^T, the same for all faces at this piece
+    double y1 = 0.0, y2 = 0.0;
+    for (int c = 0; c < D; ++c) {
+      const double entry = static_cast<double>(sum[at(c)]);
+      y1 += order_.b1()[at(c)] * entry;
+      y2 += order_.b2()[at(c)] * entry;
+    }
+    y1 *= a_.unit;
+    y2 *= a_.unit;
+    const double margin = PlaneOrder<D>::kNormalLength * (a_.error + PlaneOrder<D>::kRounding * a_.largest);
+    const Sides here = in_piece(piece, y1, y2, margin);
+    if (here.plus || here.minus) {
+      look_into_all(piece, sum);
+      return;
+    }
+    // the vertex alone: its value is |y x z| / |z|
+    const double u = order_.u(piece.k), v = order_.v(piece.k), reach = std::abs(y1 * v - y2 * u) + 3.0 * margin;
+    if (reach * reach > plane_gate_squared_ * (u * u + v * v)) {
+      convert(sum, 0);
+      size_ = norm(matrix_.data(), matrix_.size());
+      matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
+      y_.assign({y1, y2});
+      vertex(piece);
+    }
+  } else {
+    look_into_all(piece, sum);
+  }
+}
+
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::look_into_all(const Piece& piece, const std::vector<std::int64_t>& sum) {
+  for (std::size_t p = 0; p < patterns_->size(); ++p) {
+    convert(sum, p);
+    if (!below_gate()) look_into(piece, (*patterns_)[p]);
   }
 }
 
@@ -246,7 +307,7 @@ void PlaneSweep<D, Outputs>::look_into(const Piece& piece, const LocalPattern& p
       on_plane(piece);
     } else {
       restrict_to_complement(vanishing);
-      interior(top(), piece, pattern, vanishing);
+      if (Outputs == 1 || !projects_elsewhere(piece)) interior(top(), piece, pattern, vanishing);
     }
   }
 }
@@ -297,12 +358,63 @@ typename PlaneSweep<D, Outputs>::Top PlaneSweep<D, Outputs>::top() const {
     const LeadingPair pair = leading_pair(m.data(), D, result.w.data());
     const double error = form_error(size_, matrix_error_);
     result.value = std::sqrt(std::max(0.0, pair.l1));
-    result.error = result.value > 0.0 ? error / result.value : std::sqrt(error);
+    result.error = error / (result.value + std::hypot(result.value, std::sqrt(error)));  // sqrt(l1 + error) - sqrt(l1)
     result.isolated = pair.l1 - pair.l2 > 8.0 * error;
     result.gap = std::max(0.0, pair.l1 - pair.l2) + 2.0 * error;
     result.angle = 3.0 * error / (pair.l1 - pair.l2);
   }
   return result;
+}
+
+// Is P_T v outside the piece for the top eigenvector v? Up to four squarings of M = A^T A give a rough one w with
+// rho = w . M w and residual r. One eigenvalue is within r of rho; the others have the sum and the sum of squares that
+// are left, so they are at most b (Samuelson 1968), and if b < rho - r then sin(v, w) <= r / (rho - b).
+template <int D, int Outputs>
+bool PlaneSweep<D, Outputs>::projects_elsewhere(const Piece& piece) const {
+  constexpr double others = D - 1;
+  const Form m = gram(restricted_.data());
+  double trace = 0.0, squares = 0.0;
+  for (int c = 0; c < D; ++c) trace += m[at(c * D + c)];
+  for (const double entry : m) squares += entry * entry;
+  if (!(trace > 0.0)) return false;
+  const double error = form_error(size_, matrix_error_);
+  Form power = m;
+  double power_trace = trace;
+  for (int squaring = 0; squaring < 4; ++squaring) {
+    const double scale = 1.0 / power_trace;
+    Form next;
+    power_trace = 0.0;
+    for (int c = 0; c < D; ++c)
+      for (int e = c; e < D; ++e) {
+        double sum = 0.0;
+        for (int f = 0; f < D; ++f) sum += (scale * power[at(c * D + f)]) * (scale * power[at(e * D + f)]);
+        next[at(c * D + e)] = next[at(e * D + c)] = sum;
+        if (c == e) power_trace += sum;
+      }
+    power = next;
+    if (squaring < 2) continue;
+    int column = 0;
+    for (int c = 1; c < D; ++c)
+      if (power[at(c * D + c)] > power[at(column * D + column)]) column = c;
+    Point w, image{};
+    for (int c = 0; c < D; ++c) w[at(c)] = power[at(column * D + c)];
+    scale_to_unit(w);
+    for (int c = 0; c < D; ++c)
+      for (int e = 0; e < D; ++e) image[at(c)] += m[at(c * D + e)] * w[at(e)];
+    const double rho = dot(w, image);
+    double residual = 0.0;
+    for (int c = 0; c < D; ++c) residual += (image[at(c)] - rho * w[at(c)]) * (image[at(c)] - rho * w[at(c)]);
+    residual = std::sqrt(residual) + 16.0 * D * kUnitRoundoff * trace;
+    const double least = std::max(0.0, trace - rho - residual), lowest = std::max(0.0, rho - residual);
+    const double spread = squares * (1.0 + 1e-14) - lowest * lowest - least * least / others;
+    const double bound = (trace - rho + residual) / others + std::sqrt((others - 1.0) / others * std::max(0.0, spread));
+    if (bound + residual + 4.0 * error >= rho) continue;
+    const double angle = 1.5 * (residual / (rho - bound) + 2.0 * error / (rho - residual - bound));
+    const Sides here = in_piece(piece, dot(w, order_.b1()), dot(w, order_.b2()),
+                                PlaneOrder<D>::kNormalLength * (angle + PlaneOrder<D>::kRounding));
+    if (!here.plus && !here.minus) return true;
+  }
+  return false;
 }
 
 // Counts the face unless some hyperplanes have w and -w on the wrong side by more than their error.
@@ -368,7 +480,7 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
   } else {
     const double half = 0.5 * (p - r), radius = std::hypot(half, s), error = form_error(size_, matrix_error_);
     top.value = std::sqrt(0.5 * (p + r) + radius);
-    top.error = top.value > 0.0 ? error / top.value : std::sqrt(error);
+    top.error = error / (top.value + std::hypot(top.value, std::sqrt(error)));
     top.isolated = 2.0 * radius > 8.0 * error || events == 0;
     top.gap = 2.0 * radius + 2.0 * error;
     top.angle = 1.5 * error / radius;
@@ -383,31 +495,22 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
     cosine = length > 0.0 ? cosine / length : 1.0;
     sine = length > 0.0 ? sine / length : 0.0;
     const double margin = PlaneOrder<D>::kNormalLength * (top.angle + PlaneOrder<D>::kRounding);
-    bool plus = true, minus = true;
-    const auto bounded_by = [&](Index k, int side) {
-      const double t = side * piece.side * order_.side(k) * (order_.u(k) * cosine + order_.v(k) * sine);
-      plus = plus && !(t < -margin);
-      minus = minus && !(t > margin);
-    };
-    if (events > 0) {
-      bounded_by(piece.k, 1);
-      bounded_by(piece.k > 0 ? piece.k - 1 : events - 1, piece.k > 0 ? -1 : 1);
-    }
+    const Sides here = in_piece(piece, cosine, sine, margin);
     for (int c = 0; c < D; ++c) top.w[at(c)] = cosine * order_.b1()[at(c)] + sine * order_.b2()[at(c)];
-    if (plus || minus) found(top, plane_gate_, plus, minus, false);
+    if (here.plus || here.minus) found(top, plane_gate_, here.plus, here.minus, false);
   }
-  if (events > 0) vertex(piece, y_);
+  if (events > 0) vertex(piece);
 }
 
 template <int D, int Outputs>
-void PlaneSweep<D, Outputs>::vertex(const Piece& piece, const std::vector<double>& y) {
+void PlaneSweep<D, Outputs>::vertex(const Piece& piece) {
   // A quarter behind z = +-y_j, whose direction is not known well if it is short
   const double scale = piece.side * order_.side(piece.k) / std::hypot(order_.u(piece.k), order_.v(piece.k));
   const double cosine = -scale * order_.v(piece.k), sine = scale * order_.u(piece.k);
   const double uncertain = 2.0 * PlaneOrder<D>::kNormalLength * PlaneOrder<D>::kRounding * std::abs(scale);
   double squared = 0.0;
   for (Index l = 0; l < outputs(); ++l) {
-    const double entry = cosine * y[at(l)] + sine * y[at(outputs() + l)];
+    const double entry = cosine * y_[at(l)] + sine * y_[at(outputs() + l)];
     squared += entry * entry;
   }
   if (std::sqrt(squared) + uncertain * size_ + matrix_error_ <= plane_gate_) return;
@@ -415,7 +518,6 @@ void PlaneSweep<D, Outputs>::vertex(const Piece& piece, const std::vector<double
   top.w = order_.vertex(order_.event(piece.k));
   if (cosine * dot(top.w, order_.b1()) + sine * dot(top.w, order_.b2()) < 0.0)
     for (double& entry : top.w) entry = -entry;
-  y_.resize(at(2 * outputs()));
   multiply(top.w, y_.data());
   top.value = norm(y_.data(), at(outputs()));
   top.error = matrix_error_;

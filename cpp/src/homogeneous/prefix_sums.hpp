@@ -81,7 +81,7 @@ class PrefixSums {
 
  private:
   void monomials(Index k, Index l, Pair* out) const {
-    const double q = lines_.q(k - 1, l), x1 = lines_.x1(k), x2 = lines_.x2(k);
+    const double q = lines_.q(k, l), x1 = lines_.x1(k), x2 = lines_.x2(k);
     if constexpr (P == 1) {
       out[0] = two_product(q, x1);
       out[1] = two_product(q, x2);
@@ -106,14 +106,14 @@ class PrefixSums {
     parallel_for(count, context, [&](Index b, int) {
       double weight = 0.0;
       for (Index k = b * kBlock + 1; k <= std::min(lines_.size, (b + 1) * kBlock); ++k) {
-        Pair* const r = sums.data() + (2 * b + (lines_.side[static_cast<std::size_t>(k - 1)] < 0 ? 1 : 0)) * entries;
+        Pair* const r = sums.data() + (2 * b + (lines_.side(k) < 0.0 ? 1 : 0)) * entries;
         double size = std::abs(lines_.x1(k)) + lines_.x2(k);
         if (P == 2) size *= size;
         for (Index l = 0; l < outputs_; ++l) {
           Pair term[P + 1];
           monomials(k, l, term);
           for (int j = 0; j <= P; ++j) r[(P + 1) * l + j] = r[(P + 1) * l + j] + term[j];
-          weight += size * std::abs(lines_.q(k - 1, l));
+          weight += size * std::abs(lines_.q(k, l));
         }
       }
       weights[static_cast<std::size_t>(b)] = weight;

@@ -10,9 +10,11 @@ namespace landscape::homogeneous {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr Index kSweeps = 12;      // at most so many between Newton steps; they end when the support stays
-constexpr Index kMaxSteps = 200;   // Newton steps of one call
-constexpr double kRidge = 1e-14;   // times the order and the largest diagonal entry: duplicates are normal
+constexpr Index kFirstSweeps = 12;  // at most so many; they end when the support stays
+constexpr Index kSweeps = 3;
+constexpr double kLongest = 100.0;  // |D| / |C| of a Newton step
+constexpr Index kMaxRounds = 300, kIdleRounds = 30;
+constexpr double kRidge = 1e-14;  // times the order and the largest diagonal entry: duplicates are normal
 
 using Factor = Eigen::LLT<Eigen::Ref<Matrix, 0, Eigen::OuterStride<>>, Eigen::Lower>;  // in place
 
@@ -70,12 +72,15 @@ void SupportNewton::solve(Matrix& r) const {
   r = root_.asDiagonal() * r;
 }
 
-double QuadraticGroupLasso::violation() const {
+// The largest distance of a subgradient from zero, over the support or over all blocks.
+double QuadraticGroupLasso::violation(bool support_only) const {
   double worst = 0.0;
   for (Index j = 0; j < size_; ++j) {
     const double length = c_.row(j).norm();
-    worst = std::max(worst, length > 0.0 ? (g_.col(j).transpose() + lam_ / length * c_.row(j)).norm()
-                                         : g_.col(j).norm() - lam_);
+    if (length > 0.0)
+      worst = std::max(worst, (g_.col(j).transpose() + lam_ / length * c_.row(j)).norm());
+    else if (!support_only)
+      worst = std::max(worst, g_.col(j).norm() - lam_);
   }
   return worst;
 }
@@ -143,7 +148,11 @@ bool QuadraticGroupLasso::newton_direction() {
   }
   if (!newton_.factor(gram_, c, lam_)) return false;
   newton_.solve(d_);
-  return d_.allFinite();
+  // Along null vectors of Q the step is as long as the ridge allows, its curvature nothing but rounding; a block
+  // vanishes long before.
+  const double length = d_.norm(), longest = kLongest * c.norm();
+  if (length > longest) d_ *= longest / length;
+  return std::isfinite(length);
 }
 
 // Q D for the D on the support      (n x w)
@@ -252,7 +261,6 @@ bool QuadraticGroupLasso::step() {
   };
   const double first = slope(0.0);
   if (!(first < 0.0)) return false;
-  // Where units oppose each other D is as long as the ridge lets it be, and the kink of a norm may be near zero.
   double low = 0.0, high = kInfinity, t = 1.0;
   for (int i = 0; i < 60; ++i) {
     const double here = slope(t);
@@ -261,7 +269,7 @@ bool QuadraticGroupLasso::step() {
       break;
     }
     (here < 0.0 ? low : high) = t;
-    if (high - low <= 1e-3 * low) break;
+    if (high - low <= 1e-3 * low || low > 4.0) break;
     const double next = second > 0.0 ? t - here / second : kInfinity;
     t = next > low && next < high ? next : high == kInfinity ? 2.0 * t : low > 0.0 ? 0.5 * (low + high) : 0.03 * high;
   }
@@ -272,23 +280,42 @@ bool QuadraticGroupLasso::step() {
   return true;
 }
 
+// Blocks of the support whose exact minimiser is zero leave it.
+void QuadraticGroupLasso::prune() {
+  Eigen::RowVectorXd v(n_);
+  for (const Index j : support_) {
+    v = q_(j, j) * c_.row(j) - g_.col(j).transpose();
+    if (v.norm() > lam_) continue;
+    for (Index o = 0; o < n_; ++o) g_.row(o) -= c_(j, o) * q_.row(j);
+    c_.row(j).setZero();
+  }
+}
+
+// Sweeps find what should enter; then Newton steps minimise over the support, which only shrinks meanwhile: where it is
+// larger than the rank of Q, steps along null vectors are stopped by blocks that vanish, one or more at a time.
 void QuadraticGroupLasso::minimise(double tolerance) {
   double best = kInfinity;
   Index idle = 0;
-  for (Index steps = 0; steps < kMaxSteps; ++steps) {
-    context_.check();
-    for (Index i = 0; i < kSweeps; ++i)
+  for (Index round = 0; round < kMaxRounds && idle <= kIdleRounds; ++round) {
+    for (Index i = 0; i < (round == 0 ? kFirstSweeps : kSweeps); ++i)
       if (!sweep() && i > 0) break;
-    const double here = violation();
+    const double here = violation(false);
     if (here <= tolerance * lam_) return;
     idle = here < 0.5 * best ? 0 : idle + 1;
     best = std::min(best, here);
-    if (idle > 40) return;
     find_support();
-    if (support_.empty()) return;
-    gather_support();
-    if (newton_direction()) step();
-    if (violation() <= tolerance * lam_) return;
+    const Index most = 2 * static_cast<Index>(support_.size()) + 10;
+    for (Index steps = 0; steps < most && !support_.empty(); ++steps) {
+      context_.check();
+      gather_support();
+      if (!newton_direction() || !step()) break;
+      find_support();
+      prune();
+      find_support();
+      const double inside = violation(true), all = violation(false);
+      if (all <= tolerance * lam_) return;
+      if (inside <= std::max(tolerance * lam_, 0.1 * all)) break;
+    }
   }
 }
 

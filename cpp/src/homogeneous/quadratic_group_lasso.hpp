@@ -46,11 +46,12 @@ class QuadraticGroupLasso {
   void minimise(double tolerance);
 
  private:
-  double violation() const;
+  double violation(bool support_only) const;
   bool sweep();
   bool sweep_scalar();
   void find_support();
   void gather_support();
+  void prune();
   bool newton_direction();
   bool step_scalar();
   bool step();

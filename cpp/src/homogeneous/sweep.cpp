@@ -95,7 +95,11 @@ class Sweep {
 
 // Arcs first..first + count - 1, arc k between d_k and d_{k+1}, from R of the first one; R of the last one is left.
 void Sweep::evaluate(Index first, Index count, Pair* r, Arcs arcs[2]) const {
-  const double *const x1 = sums_.lines().x1.data() + first, *const x2 = sums_.lines().x2.data() + first;
+  std::array<double, kTile + 1> x1, x2;
+  for (Index i = 0; i <= count; ++i) {
+    x1[i] = sums_.lines().x1(first + i);
+    x2[i] = sums_.lines().x2(first + i);
+  }
   Tile m11[2], m12[2], m22[2], squared[2];
   for (Tile* tiles : {m11, m12, m22, squared}) tiles[0] = tiles[1] = Tile{};
   Pair prefix1[kTile], prefix2[kTile];

@@ -1,14 +1,13 @@
 // Lower bounds of the polar of one-hidden-layer units, with the directions that attain them,
 //   Omega°(Q) = max over |w| = 1 of f(w),   f(w) = | sum_i act(x_i . w) q_i |_2      X (m x d), Q (m x nL), w (d)
 // by monotone ascent from many starts (THEORY 7.4). Local search can miss the maximum: what is found refutes, it never
-// proves. Three stages:
+// proves. Two stages:
 //   climb   all starts in blocks, as matrix products: w+ = (w + eta g) / |w + eta g|, eta from infinity (the power
 //           step) and cut back until f does not decrease;
 //   polish  (power 1) the distinct ones each on their own. Maximisers sit on kinks x_i . w = 0 of samples that lower f,
 //           where a gradient zigzags: an active set Z of such samples is kept at zero, the direction is the top
 //           eigenvector of A^T A on their complement, A = sum_i act'(x_i . w) q_i x_i^T, and the step is the global
-//           maximum on the great circle through w and that direction;
-//   hop     (power 1) from the best ones, along great circles through the samples and through each other.
+//           maximum on the great circle through w and that direction.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +23,10 @@ namespace landscape::homogeneous {
 struct AscentSettings {
   Index random_starts = 256;
   Index sample_starts = 128;   // +-x_i / |x_i| of the largest |q_i| |x_i|^power
-  Index max_iterations = 200;  // of the climb, per start
+  Index max_iterations = 200;  // per start, of either stage
   double tolerance = 1e-10;    // relative gain of a step under which a start has arrived
-  Index hops = 20;             // distinct maximisers from which great circles are searched; 0: none
+  Index polished = 4096;       // of the best distinct directions of the climb; what the climb has reached says little
+                               // about what polishing will (measured at trained residuals)
   std::uint64_t seed = 0;
   double threshold = std::numeric_limits<double>::infinity();  // maximisers above it are collected
   double separation = 0.05;                                    // radians between collected maximisers

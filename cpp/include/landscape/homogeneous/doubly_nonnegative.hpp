@@ -6,9 +6,9 @@
 // All is linear in y = (w, h):   r = G y,   and   z = B y = (h, h - t, sigma t, tau r) >= 0   with h_i s_i = 0.
 // For every symmetric N with nonnegative entries, those at (h_i, s_i) free,
 //   kappa^2 |w|^2 - |r|^2 = y^T F y + z^T N z,   F = kappa^2 diag(I, 0) - G^T G - B^T N B,
-// so that F psd proves f <= kappa on the cell. Any N will do; ADMM finds a good one, one Cholesky with margin proves it.
-// In the letters of THEORY: N1, N3 are the (h, h) and (s, s) blocks, N2 / 2 and -nu / 2 the (h, s) block off and on its
-// diagonal, Gamma = F_hh; kappa^2 is the largest eigenvalue of the Schur complement.
+// so that F psd proves f <= kappa on the cell. Any N will do; ADMM finds a good one, one Cholesky with margin proves
+// it. In the letters of THEORY: N1, N3 are the (h, h) and (s, s) blocks, N2 / 2 and -nu / 2 the (h, s) block off and on
+// its diagonal, Gamma = F_hh; kappa^2 is the largest eigenvalue of the Schur complement.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ using Signs = Eigen::Matrix<std::int8_t, Eigen::Dynamic, 1>;  // 0 undecided, +1
 using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // The data behind every bound. Samples with x_i = 0 or q_i = 0 are left out; the others are scaled by powers of two,
-//   x_i <- x_i 2^-e_i with largest entry in [1/2, 1),   q_i <- q_i 2^(e_i - exponent) with largest entry of all in [1/2, 1),
+//   x_i <- x_i 2^-e_i with largest entry in [1/2, 1),   q_i <- q_i 2^(e_i - exponent) with largest entry of all in
+//   [1/2, 1),
 // which keeps every sign and multiplies the polar by 2^-exponent. Multipliers refer to the scaled data.
 struct PolarData {
   Matrix x;                    // k x d
@@ -32,8 +33,8 @@ struct PolarData {
   double slope = 0.0;          // a in [-1, 1]; 1 is the linear unit, which has no cells and no multipliers
   std::vector<Index> samples;  // the k rows of the input
   Index exponent = 0;
-  double x_norm = 0.0, q_norm = 0.0;      // about the spectral norms; scales, not bounds
-  double output_bound = 0.0;              // >= sum_i |x_i| |q_i|
+  double x_norm = 0.0, q_norm = 0.0;  // about the spectral norms; scales, not bounds
+  double output_bound = 0.0;          // >= sum_i |x_i| |q_i|
   Index inputs() const { return x.cols(); }
   Index outputs() const { return q.cols(); }
   Index size() const { return x.rows(); }
@@ -56,11 +57,11 @@ struct CellLayout {
 };
 
 struct DnnSettings {
-  Index min_iterations = 50, max_iterations = 600;  // of ADMM
+  Index min_iterations = 25, max_iterations = 600;  // of ADMM
   Index evaluate_every = 25;                        // iterations between two evaluations of the bound
-  double enough = 0.0;     // stop when upper <= enough (scaled)
-  double patience = 12.0;  // give up when so many evaluations at the present rate would not reach `enough`
-  double penalty = 1.0;    // the first rho of ADMM relative to |K|_F
+  double enough = 0.0;                              // stop when upper <= enough (scaled)
+  double patience = 8.0;  // give up when so many evaluations at the present rate would not reach `enough`
+  double penalty = 1.0;   // the first rho of ADMM relative to |K|_F
   double deadline = std::numeric_limits<double>::infinity();  // seconds of the steady clock
 };
 
@@ -81,7 +82,8 @@ struct DnnBound {
 };
 
 // >= max f on the cell for multipliers N of the layout's order; the (h_i, s_i) entries of N are lowered (all by the
-// same amount) to what serves the bound best, negative entries elsewhere are set to zero. Infinite if nothing is proved.
+// same amount) to what serves the bound best, negative entries elsewhere are set to zero. Infinite if nothing is
+// proved.
 double dnn_upper(const PolarData& data, const Signs& signs, FloatMatrix& multipliers);
 
 // `parent`: the state and multipliers of a cell with fewer decisions, and its signs; null for a cold start.

@@ -1,0 +1,160 @@
+"""Minima over all widths of small parallel networks, and points around them, for the campaigns of certificates."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+import homogeneous_cases as table
+from reference import convex_networks as convex
+from reference import homogeneous as hn
+
+LOSSES = tuple(loss for loss in hn.LOSSES if loss != "softmax")
+UNITS = tuple(name for name, act in hn.ACTIVATIONS.items() if act.power == 1 and name != "linear")
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """``value`` is attained at ``point``, ``lower`` a bound; ``exact`` if the package's polar is exact there too."""
+
+    value: float
+    lower: float
+    point: tuple
+    exact: bool = True
+
+
+def words(formula):
+    problem = formula.problem
+    return f"{problem.loss}, {problem.activation}, bias {formula.bias}, intercept {formula.intercept}, {formula.hidden}"
+
+
+def formula(i):
+    """Problem ``i`` of the campaign: kinds, losses, units, dimensions and forms in turn, one output."""
+    rng = np.random.default_rng((table.SEED, 77, i))
+    kind = table.KINDS[i % len(table.KINDS)]
+    loss, unit = LOSSES[int(rng.integers(len(LOSSES)))], UNITS[int(rng.integers(len(UNITS)))]
+    n_inputs, m = (1, int(rng.integers(2, 7))) if rng.random() < 0.5 else (2, int(rng.integers(2, 6)))
+    fraction = float(np.exp(rng.uniform(np.log(0.05), np.log(0.9))))
+    problem = table.family(kind, n_inputs, 1, m, loss, hn.ACTIVATIONS[unit], fraction, seed=i)
+    choices = [table.PLAIN, (False, True), (True, False), (True, True)] if n_inputs == 1 else [table.PLAIN, (False, True)]
+    choices += [(False, "penalized"), ("free", True)] if n_inputs == 1 else []
+    return table.Formula(problem, *choices[int(rng.integers(len(choices)))])
+
+
+def is_solved(case):
+    """Is there a way here to its minimum?"""
+    return case.problem.targets.shape[1] == 1 or case.problem.X.shape[1] == 1
+
+
+def minimum_of(formula, tol=1e-11, max_iterations=5000):
+    """By the lasso over all units where there are finitely many, else by the convex program over cells."""
+    problem, act = formula.problem, formula.problem.activation
+    line = problem.X.shape[1] == 1
+    plain = act.power == 1 and problem.targets.shape[1] == 1 and formula.intercept != "penalized"
+    if line and formula.bias is not True and not (plain and not formula.bias):
+        found = on_a_line(formula)
+    elif formula.intercept == "penalized":
+        found = over_an_intercept(formula, tol, max_iterations)
+    else:
+        own = replace(formula.formula, intercept=bool(formula.intercept))
+        best = convex.minimise(own, tol, max_iterations)
+        found = Minimum(best.value, best.lower, best.point)
+    exact = act.power == 1 or line
+    value = formula.value(found.point)
+    assert value <= found.value + 1e-9 * problem.scale
+    return replace(found, value=value, exact=exact)
+
+
+def on_a_line(formula):
+    """v = +-1, with a free bias c = -x_i v: a lasso over their features."""
+    x = formula.problem.X[:, 0]
+    sides = np.array([[1.0, -1.0]])
+    W = np.hstack([np.vstack([s * np.ones(len(x)), -s * x]) for s in (1.0, -1.0)]) if formula.bias == "free" else sides
+    problem = replace(formula.problem, X=formula.inputs, intercept=bool(formula.intercept))
+    if formula.intercept == "penalized":
+        return lasso(problem, W)
+    value, point = convex.group_lasso(problem, W, tol=1e-12, max_iterations=5000)
+    return Minimum(value, value - 1e-10 * problem.scale, point)
+
+
+def lasso(problem, W):
+    """min L(H a + b) + lam |a|_1 + lam b^2 / 2 for one output, a = a+ - a-, by L-BFGS-B."""
+    act, lam, n = problem.activation, problem.lam, W.shape[1]
+    H = act(problem.X @ W)
+    scale = max(problem.scale, 1e-300)
+
+    def f(x):
+        a, b = x[:n] - x[n : 2 * n], x[2 * n]
+        Z = (H @ a + b)[:, None]
+        g = hn.slopes(problem, Z)[:, 0]
+        value = hn.data_term(problem, Z) + lam * float(np.sum(x[: 2 * n])) + 0.5 * lam * b * b
+        return value / scale, np.concatenate([H.T @ g + lam, lam - H.T @ g, [np.sum(g) + lam * b]]) / scale
+
+    options = {"ftol": 1e-16, "gtol": 1e-13, "maxiter": 5000}
+    bounds = [(0.0, None)] * (2 * n) + [(None, None)]
+    found = minimize(f, np.zeros(2 * n + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    a, b = found.x[:n] - found.x[n : 2 * n], found.x[2 * n :]
+    root = np.abs(a) ** (1.0 / (act.power + 1))
+    point = ((np.sign(a) * root)[None, :], root * W, b)
+    return Minimum(found.fun * scale, found.fun * scale - 1e-7 * scale, point)
+
+
+def over_an_intercept(formula, tol, max_iterations):
+    """The intercept b is one more unit, of output weight b and a constant 1, in the squared loss: y - b is fitted."""
+    problem = formula.formula
+    assert problem.loss in ("squared", "huber"), "y - b"
+
+    def at(b):
+        return convex.minimise(replace(problem, Y=problem.Y - b, intercept=False), tol, max_iterations)
+
+    low, high = float(np.min(problem.Y)) - 1.0, float(np.max(problem.Y)) + 1.0
+    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    f = {t: at(t).value + 0.5 * problem.lam * t * t for t in (a, b)}
+    for _ in range(30):
+        if f[a] <= f[b]:
+            high, b, a = b, a, b - ratio * (b - low)
+        else:
+            low, a, b = a, b, a + ratio * (high - a)
+        for t in (a, b):
+            if t not in f:
+                f[t] = at(t).value + 0.5 * problem.lam * t * t
+    t = min(f, key=f.get)
+    best = at(t)
+    return Minimum(f[t], 0.0, (*best.point, np.array([t])))
+
+
+def as_chains(point, hidden, formula):
+    """Units as subnetworks of single hidden units, the norm of every layer the same."""
+    U, V = point[0], point[1]
+    blocks = [np.zeros(shape) for shape in formula.shapes(U.shape[1])]
+    for k in range(U.shape[1]):
+        size = (np.linalg.norm(U[:, k]) * np.linalg.norm(V[:, k])) ** (1.0 / (len(hidden) + 1))
+        if not size > 0.0:
+            continue
+        blocks[0][k, 0] = size * V[:, k] / np.linalg.norm(V[:, k])
+        for layer in range(1, len(hidden)):
+            blocks[layer][k, 0, 0] = size
+        blocks[len(hidden)][k, :, 0] = size * U[:, k] / np.linalg.norm(U[:, k])
+    return (*blocks[: len(hidden) + 1], point[-1]) if formula.intercept else tuple(blocks)
+
+
+def points(formula, best, rng):
+    """(name, point): the minimum, near it, wrong by one unit; zero and random ones of all sizes."""
+    yield "minimum", best.point
+    intercept = best.point[-1:] if formula.intercept else ()
+    weights = best.point[:-1] if formula.intercept else best.point
+    yield "scaled minimum", (*(1.3 * block for block in weights), *intercept)
+    yield "unbalanced minimum", (2.0 * weights[0], 0.5 * weights[1], *weights[2:], *intercept)
+    for away in (1e-8, 1e-4, 1e-1):
+        yield f"{away:g} off", tuple(block + away * rng.standard_normal(block.shape) for block in best.point)
+    axis, size = (0, weights[0].shape[0]) if formula.hidden else (1, weights[0].shape[1])
+    for k in range(min(size, 2)):
+        kept = [np.delete(block, k, axis=axis) for block in weights]
+        yield f"without unit {k}", (*kept, *intercept)
+    yield "zero", tuple(np.zeros(shape) for shape in formula.shapes(1))
+    for width in (1, 3):
+        p = formula.random(width, rng)
+        yield f"random {width}", p
+        for scale in (1e-3, 1e3):
+            yield f"random {width} times {scale:g}", tuple(scale * block for block in p)
