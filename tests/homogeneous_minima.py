@@ -36,7 +36,9 @@ def formula(i):
     n_inputs, m = (1, int(rng.integers(2, 7))) if rng.random() < 0.5 else (2, int(rng.integers(2, 6)))
     fraction = float(np.exp(rng.uniform(np.log(0.05), np.log(0.9))))
     problem = table.family(kind, n_inputs, 1, m, loss, hn.ACTIVATIONS[unit], fraction, seed=i)
-    choices = [table.PLAIN, (False, True), (True, False), (True, True)] if n_inputs == 1 else [table.PLAIN, (False, True)]
+    choices = (
+        [table.PLAIN, (False, True), (True, False), (True, True)] if n_inputs == 1 else [table.PLAIN, (False, True)]
+    )
     choices += [(False, "penalized"), ("free", True)] if n_inputs == 1 else []
     return table.Formula(problem, *choices[int(rng.integers(len(choices)))])
 

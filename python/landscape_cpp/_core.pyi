@@ -150,6 +150,74 @@ class FactorizationHessian(Hessian):
         n_threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
 
+class ParallelNetwork:
+    """
+    Data, loss, penalty and kind of unit of a parallel network; any width.
+    """
+
+    def __init__(
+        self,
+        x: numpy.typing.NDArray[numpy.float64],
+        y: numpy.typing.NDArray[numpy.float64],
+        loss: str,
+        delta: typing.SupportsFloat | typing.SupportsIndex,
+        lam: typing.SupportsFloat | typing.SupportsIndex,
+        intercept: bool,
+        intercept_decay: bool,
+        free_bias: bool,
+        slope: typing.SupportsFloat | typing.SupportsIndex,
+        power: typing.SupportsInt | typing.SupportsIndex,
+        hidden: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    ) -> None: ...
+    def gradient(
+        self,
+        points: numpy.typing.NDArray[numpy.float64],
+        width: typing.SupportsInt | typing.SupportsIndex,
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple[typing.Any, ...]:
+        """
+        Values and gradients of packed points (B, N).
+        """
+
+    def kink_margin(
+        self, point: numpy.typing.NDArray[numpy.float64], width: typing.SupportsInt | typing.SupportsIndex
+    ) -> float:
+        """
+        The smallest relative distance of a hidden value to a kink.
+        """
+
+    def predict(
+        self,
+        point: numpy.typing.NDArray[numpy.float64],
+        width: typing.SupportsInt | typing.SupportsIndex,
+        x: numpy.typing.NDArray[numpy.float64],
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Outputs for the rows of x.
+        """
+
+    def value(
+        self,
+        points: numpy.typing.NDArray[numpy.float64],
+        width: typing.SupportsInt | typing.SupportsIndex,
+        n_threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Values of packed points (B, N).
+        """
+
+class ParallelHessian(Hessian):
+    """
+    The Hessian of a parallel network at one packed point.
+    """
+
+    def __init__(
+        self,
+        network: ParallelNetwork,
+        point: numpy.typing.NDArray[numpy.float64],
+        width: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
 def accumulate_factor(
     factor: numpy.typing.NDArray[numpy.float64],
     x: numpy.typing.NDArray[numpy.float64],
@@ -325,6 +393,80 @@ def merge_moments(
 ) -> tuple[typing.Any, ...]:
     """
     Add the sums of b to sxx, sxy, syy in place; returns the merged totals.
+    """
+
+def polar_ascent(
+    x: numpy.typing.NDArray[numpy.float64],
+    q: numpy.typing.NDArray[numpy.float64],
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    power: typing.SupportsInt | typing.SupportsIndex,
+    starts: numpy.typing.NDArray[numpy.float64],
+    random_starts: typing.SupportsInt | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    separation: typing.SupportsFloat | typing.SupportsIndex,
+    count: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (lower, direction, maximizers, their values, evaluations)
+    """
+
+def polar_branch(
+    x: numpy.typing.NDArray[numpy.float64],
+    q: numpy.typing.NDArray[numpy.float64],
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    enough: typing.SupportsFloat | typing.SupportsIndex,
+    max_nodes: typing.SupportsInt | typing.SupportsIndex,
+    max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+    lower: typing.SupportsFloat | typing.SupportsIndex,
+    direction: numpy.typing.NDArray[numpy.float64],
+    keep: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (lower, upper, direction, nodes, stop reason, signs of the leaves, orders, multipliers)
+    """
+
+def polar_faces(
+    x: numpy.typing.NDArray[numpy.float64],
+    q: numpy.typing.NDArray[numpy.float64],
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    separation: typing.SupportsFloat | typing.SupportsIndex,
+    count: typing.SupportsInt | typing.SupportsIndex,
+    known: typing.SupportsFloat | typing.SupportsIndex,
+    max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (lower, upper, direction, maximizers, their values, complete, reason, circles)
+    """
+
+def polar_spectral(
+    x: numpy.typing.NDArray[numpy.float64],
+    q: numpy.typing.NDArray[numpy.float64],
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    power: typing.SupportsInt | typing.SupportsIndex,
+    shor: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (product of norms, diagonal relaxation, bound of power 2, failure probability, multipliers, exponent)
+    """
+
+def polar_sweep(
+    x: numpy.typing.NDArray[numpy.float64],
+    q: numpy.typing.NDArray[numpy.float64],
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    separation: typing.SupportsFloat | typing.SupportsIndex,
+    count: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (lower, upper, direction, maximizers, their values, arcs)
     """
 
 def shallow_classify(

@@ -57,7 +57,8 @@ def classify(land: MatrixFactorization, p: Factors, tol: float, n_threads: int |
     if not p[0].shape[1]:
         return verdict(Kind.LOCAL_MINIMUM, "the only point of width zero: widen it")
     margin = _margin(land, p, polar.upper)
-    escape = _escape(land, p, polar.witness, margin, n_threads)
+    pair = None if polar.witness is None else (polar.witness[0], polar.witness[1])
+    escape = _escape(land, p, pair, margin, n_threads)
     if escape is not None:
         return verdict(Kind.STRICT_SADDLE, "stationary, with a direction of negative curvature at this width", escape)
     return _at_this_width(land, p, rank, margin, verdict, n_threads)

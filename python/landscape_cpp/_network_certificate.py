@@ -116,7 +116,11 @@ def best_scale(problem: NetworkProblem, g: FloatArray, upper: float) -> float:
 
 def unit_directions(problem: NetworkProblem, p: Layers) -> FloatArray:
     """The input directions of the units at hand (k, d), unit rows."""
-    v = problem.weights(p)[1].T if not problem.hidden else np.concatenate([np.zeros((0, problem.X.shape[1])), *problem.weights(p)[0]])
+    v = (
+        problem.weights(p)[1].T
+        if not problem.hidden
+        else np.concatenate([np.zeros((0, problem.X.shape[1])), *problem.weights(p)[0]])
+    )
     size = np.linalg.norm(v[:, :-1] if problem.free_bias else v, axis=1)
     alive = np.isfinite(size) & (size > 0.0)
     return np.ascontiguousarray(v[alive] / size[alive, None])

@@ -121,7 +121,8 @@ def omega(
             if missing <= 1e-9 * float(np.sum(np.abs(target))) or price > 1e9 / reach:
                 break
             price *= 100.0
-    point, residual = None, math.inf
+    point: Layers | None = None
+    residual = math.inf
     if upper < math.inf:
         point, residual = _network(problem, units, solution, Z / size)
         upper = problem.theta(point)

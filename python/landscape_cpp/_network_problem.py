@@ -315,7 +315,7 @@ class NetworkProblem:
             inside = np.min(-self.Y * g, axis=1, keepdims=True)
         else:
             inside = np.min(np.where(self._empty(), np.inf, g + self.Y), axis=1, keepdims=True)
-        return np.maximum(inside, 0.0)
+        return np.asarray(np.maximum(inside, 0.0))
 
     def dual_slopes(self, p: Layers, radial: float, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
         """G at radial · Z + intercept, moved to where an intercept allows it, and a bound of that Z's rounding."""

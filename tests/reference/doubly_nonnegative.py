@@ -7,8 +7,8 @@
 
 Any symmetric N, nonnegative but at the (h_i, h_i - t_i), gives f <= kappa on the cell when
     F = kappa^2 diag(I, 0) - G^T G - B^T N B  is positive semidefinite;
-the smallest such kappa^2 is the largest eigenvalue of the Schur complement of F_hh. Samples with x_i = 0 or q_i = 0 take
-no part. Multipliers refer to data scaled by powers of two, which `scaled` repeats.
+the smallest such kappa^2 is the largest eigenvalue of the Schur complement of F_hh. Samples with x_i = 0 or q_i = 0
+take no part. Multipliers refer to data scaled by powers of two, which `scaled` repeats.
 """
 
 import numpy as np

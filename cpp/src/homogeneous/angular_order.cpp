@@ -15,7 +15,7 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr Index kChunk = 8192;  // rows that one thread takes at a time
+constexpr Index kChunk = 8192;    // rows that one thread takes at a time
 constexpr Index kSerial = 16384;  // lines that one thread sorts
 constexpr Index kFences = 4;
 constexpr double kFence[kFences][2] = {{1.0, 0.0}, {1.0, 1.0}, {0.0, 1.0}, {-1.0, 1.0}};
@@ -79,8 +79,9 @@ struct Ray {
 };
 bool before(const Ray& a, const Ray& b) { return a.key < b.key || (a.key == b.key && a.slot < b.slot); }
 
-// Buckets of equal width over low..high, the outer ones with the keys beyond: calls move(i, place) for every i = 0..n-1 that is not absent, in such
-// a way that buckets ascend and each one keeps the order of i. Returns where the buckets begin, and the total.
+// Buckets of equal width over low..high, the outer ones with the keys beyond: calls move(i, place) for every i = 0..n-1
+// that is not absent, in such a way that buckets ascend and each one keeps the order of i. Returns where the buckets
+// begin, and the total.
 template <class Key, class Move>
 std::vector<Index> distribute(Index n, double low, double high, Index buckets, const Key& key, const Move& move,
                               const Context& context) {
@@ -146,9 +147,9 @@ void sort_many_rays(Ray* rays, Index n, Ray* out, int depth, const Context& cont
     sort_rays(rays, n, out, cells);
     return;
   }
-  const std::vector<Index> start =
-      distribute(n, low, high, bucket_count(n), [&](Index i) { return rays[i].key; },
-                 [&](Index i, Index place) { out[place] = rays[i]; }, context);
+  const std::vector<Index> start = distribute(
+      n, low, high, bucket_count(n), [&](Index i) { return rays[i].key; },
+      [&](Index i, Index place) { out[place] = rays[i]; }, context);
   std::copy(out, out + n, rays);
   const Index buckets = static_cast<Index>(start.size()) - 1;
   const Index* const begin = start.data();

@@ -11,10 +11,10 @@ namespace landscape::homogeneous {
 // Entries of x~ below 2^-400 are zero. Rows with x = 0 or q = 0 are left out. Four lines with q = 0, the fences, an
 // eighth of the circle apart, keep every arc short.
 struct AngularOrder {
-  Index size = 0;      // n, fences included
-  Matrix lines;        // (n + 2) x (3 + nL): (s, x~1, x~2, q~) of line k in row k, with s = 0 for fences; line n in row 0
-                       // and line 1 in row n + 1, their q aside
-  int exponent = 0;    // of f
+  Index size = 0;    // n, fences included
+  Matrix lines;      // (n + 2) x (3 + nL): (s, x~1, x~2, q~) of line k in row k, with s = 0 for fences; line n in row 0
+                     // and line 1 in row n + 1, their q aside
+  int exponent = 0;  // of f
   Index distinct = 0;  // directions among the lines, fences aside
 
   double side(Index k) const { return lines(k, 0); }

@@ -105,10 +105,10 @@ Index climb(Values& values, MatrixView w, double* f, Index max_iterations, doubl
     for (Index j = 0; j < n; ++j) {
       const Index i = active[j];
       const Climber& c = climbers[i];
-      trial.col(j) = iteration == 0 ? Vector(w.row(i).transpose())
-                                    : Vector((std::cos(c.angle) * w.row(i) + std::sin(c.angle) * ahead.row(i))
-                                                 .transpose()
-                                                 .normalized());
+      trial.col(j) =
+          iteration == 0
+              ? Vector(w.row(i).transpose())
+              : Vector((std::cos(c.angle) * w.row(i) + std::sin(c.angle) * ahead.row(i)).transpose().normalized());
     }
     values(trial.leftCols(n), found, gradient.leftCols(n), check);
     evaluations += n;
@@ -238,10 +238,10 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
     std::vector<Values> values(static_cast<std::size_t>(threads), Values(data, act));
     parallel_for(blocks, context, [&](Index block, int thread) {
       const Index first = block * kBlock, rows = std::min(kBlock, n - first);
-      evaluations(block) = climb(values[thread], w.middleRows(first, rows), f.data() + first, settings.max_iterations,
-                                 tolerance, [&] {
-                                   if (thread == 0) context.check();
-                                 });
+      evaluations(block) =
+          climb(values[thread], w.middleRows(first, rows), f.data() + first, settings.max_iterations, tolerance, [&] {
+            if (thread == 0) context.check();
+          });
     });
     result.iterations = evaluations.sum();
   }
@@ -313,8 +313,8 @@ double attained(const ConstMatrixView& x, const ConstMatrixView& q, const Activa
   const double around = 1.0 + linalg::rounding_gamma(2 * (d + nl) + chunk + levels + 8);
   const double unit_norm = unit.norm(), unit_upper = unit_norm * around * up;
   const double scale = p == 1 ? unit_upper : unit_upper * unit_upper * up;
-  const double below = sums.row(0).norm() * (2.0 - around) * down - gamma * sizes(0) * around * around * scale * up -
-                       kScaledUnderflow;
+  const double below =
+      sums.row(0).norm() * (2.0 - around) * down - gamma * sizes(0) * around * around * scale * up - kScaledUnderflow;
   return unscaled_lower(std::max(0.0, below) / scale * down, static_cast<int>(p) * x_exponent + q_exponent);
 }
 

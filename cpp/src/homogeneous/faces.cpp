@@ -74,9 +74,8 @@ LocalMaximum ascend(const ScaledUnits& units, const Context& context) {
   std::vector<Index> largest(static_cast<std::size_t>(m));
   std::iota(largest.begin(), largest.end(), Index{0});
   const Index few = std::min(samples, m);
-  std::partial_sort(largest.begin(), largest.begin() + few, largest.end(), [&](Index i, Index j) {
-    return weights(i) != weights(j) ? weights(i) > weights(j) : i < j;
-  });
+  std::partial_sort(largest.begin(), largest.begin() + few, largest.end(),
+                    [&](Index i, Index j) { return weights(i) != weights(j) ? weights(i) > weights(j) : i < j; });
   std::vector<Vector> starts;
   const Eigen::MatrixXd product = units.q.transpose() * units.x;
   Eigen::MatrixXd form = product.transpose() * product;
@@ -140,7 +139,8 @@ class Enumeration {
     for (int i = 0; i < std::max(1, context_.n_threads); ++i) sweeps.emplace_back(units_, a_, threshold);
     std::vector<Harvest> harvests;
     std::atomic<bool> late{false};
-    for (Index done = 0, round = first_round; done < blocks && !late; done += round, round = std::min(2 * round, longest_round)) {
+    for (Index done = 0, round = first_round; done < blocks && !late;
+         done += round, round = std::min(2 * round, longest_round)) {
       round = std::min(round, blocks - done);
       const double attained = std::max(known, all.best.value);
       harvests.assign(static_cast<std::size_t>(round), Harvest{});

@@ -85,8 +85,7 @@ struct GreatCircle::Sums {
   }
 };
 
-GreatCircle::Point GreatCircle::search(const Vector& a, const Vector& b, const std::vector<char>& fixed,
-                                       double known) {
+GreatCircle::Point GreatCircle::search(const Vector& a, const Vector& b, const std::vector<char>& fixed, double known) {
   return data_.q.cols() == 1 ? search_arcs<true>(a, b, fixed, known) : search_arcs<false>(a, b, fixed, known);
 }
 
@@ -251,8 +250,10 @@ bool FaceAscent::release(const Vector& w, double tolerance) {
     const Index i = zero_[j];
     const double top = -(1.0 - slope_) * weight_(i), size = data_.x_norm(i);
     const double below = -multipliers_(j) * size, above = (multipliers_(j) - top) * size;
-    if (below > worst && below >= above) worst = below, leaving = j, slope_change = 0.0;
-    else if (above > worst) worst = above, leaving = j, slope_change = 1.0 - slope_;
+    if (below > worst && below >= above)
+      worst = below, leaving = j, slope_change = 0.0;
+    else if (above > worst)
+      worst = above, leaving = j, slope_change = 1.0 - slope_;
   }
   if (leaving < 0) return false;
   const Index i = zero_[leaving];

@@ -66,9 +66,9 @@ class FaceAscent {
   Vector t_, b_, weight_, output_, gradient_, direction_, multipliers_;
   Matrix jacobian_, small_, scaled_q_;  // A (nL x d)
   double value_ = 0.0;
-  std::vector<Index> zero_;   // Z, linearly independent
-  std::vector<char> fixed_;   // in the span of Z
-  Matrix basis_, triangle_;   // X_Z = triangle basis, orthonormal rows
+  std::vector<Index> zero_;  // Z, linearly independent
+  std::vector<char> fixed_;  // in the span of Z
+  Matrix basis_, triangle_;  // X_Z = triangle basis, orthonormal rows
 };
 
 }  // namespace landscape::homogeneous

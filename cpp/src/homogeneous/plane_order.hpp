@@ -26,15 +26,17 @@ class PlaneOrder {
   static constexpr double kRounding = (D < 5 ? 64.0 : 512.0) * kUnitRoundoff;
   static constexpr double kNormalLength = 2.25;  // > sqrt(5) >= |g_j|
 
-  explicit PlaneOrder(const Arrangement& arrangement) : a_(arrangement) {
+  // z = side y_hyperplane
+  struct Event {
+    double u, v;
+    int hyperplane, side;
+  };
+
+  explicit PlaneOrder(const Arrangement& arrangement) : a_(arrangement), u_(a_.size), v_(a_.size) {
     const std::size_t n = static_cast<std::size_t>(a_.size);
-    u_.resize(a_.size);
-    v_.resize(a_.size);
-    for (auto* numbers : {&key_, &sorted_key_}) numbers->resize(n);
-    sign_.resize(n);
     bucket_.resize(n);
-    order_.resize(n);
-    start_.resize(n + 2);
+    start_.resize(kBucketsPerEvent * n + 2);
+    events_.reserve(n);
   }
 
   // False if T is dependent, or if another T has the same plane and comes first.
@@ -56,19 +58,13 @@ class PlaneOrder {
     span_.assign(t.begin(), t.end());
     by_determinants_ = false;
     if (small > D - 2 && !look_closer()) return false;
-    events_ = a_.size - static_cast<Index>(span_.size());
+    events_.resize(at(a_.size) - span_.size());
     if (by_determinants_ || !order_by_angle()) order_by_determinants();
     return true;
   }
 
-  // With z_k = side(k) y_event(k) for k = 0..events()-1, the angles of z_k grow from 0 to less than pi. Ties in any order.
-  Index events() const { return events_; }
-  Index event(Index k) const { return order_[static_cast<std::size_t>(k)]; }
-  int side(Index k) const { return sign_[static_cast<std::size_t>(event(k))]; }
-  int side_of(Index j) const { return sign_[static_cast<std::size_t>(j)]; }
-  // y_event(k)
-  double u(Index k) const { return u_[event(k)]; }
-  double v(Index k) const { return v_[event(k)]; }
+  // The angles of z grow from 0 to at most pi. Ties in any order.
+  const std::vector<Event>& events() const { return events_; }
 
   // All hyperplanes that contain the plane, T first.
   const std::vector<Index>& span() const { return span_; }
@@ -87,7 +83,8 @@ class PlaneOrder {
 
  private:
   static constexpr double kSmall = 0x1.0p-16;  // shorter |y_j| are computed from determinants
-  static constexpr double kSure = 0x1.0p-23;   // > relative error of a cross product of two y_j
+  static constexpr Index kBucketsPerEvent = 2;
+  static constexpr double kSure = 0x1.0p-23;  // > relative error of a cross product of two y_j
 
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
   static double norm(const Point& w) {
@@ -125,17 +122,15 @@ class PlaneOrder {
     return rows(D, normals, columns);
   }
 
-  // The sign of the cross product of y_j and y_k.
-  int turn(Index j, Index k) const {
-    if (!by_determinants_) {
-      const double cross = u_[j] * v_[k] - v_[j] * u_[k];
-      const double size = (std::abs(u_[j]) + std::abs(v_[j])) * (std::abs(u_[k]) + std::abs(v_[k]));
-      if (std::abs(cross) > kSure * size) return cross > 0.0 ? 1 : -1;
-    }
-    return sign_of_determinant(with(j, k), a_.short_entries);
-  }
-  int turn_of_events(Index j, Index k) const {
-    return sign_[static_cast<std::size_t>(j)] * sign_[static_cast<std::size_t>(k)] * turn(j, k);
+  // Falls from 1 to -1 while the angle grows from 0 to pi.
+  static double tangent(double u, double v) { return u / (std::abs(u) + v + 0x1.0p-1000); }
+
+  // The sign of the cross product of two z, from which the second is to the left of the first.
+  int turn(const Event& a, const Event& b) const {
+    const double cross = a.u * b.v - a.v * b.u;
+    const double size = (std::abs(a.u) + std::abs(a.v)) * (std::abs(b.u) + std::abs(b.v));
+    if (!by_determinants_ && std::abs(cross) > kSure * size) return cross > 0.0 ? 1 : -1;
+    return a.side * b.side * sign_of_determinant(with(a.hyperplane, b.hyperplane), a_.short_entries);
   }
 
   // w_c = det(T, g_j, e_c): zero where j belongs to the span
@@ -161,10 +156,8 @@ class PlaneOrder {
   std::vector<Index> span_;
   Eigen::RowVectorXd u_, v_;  // y_j
   bool by_determinants_ = false;
-  Index events_ = 0;
-  std::vector<signed char> sign_;
-  std::vector<double> key_, sorted_key_;
-  std::vector<int> bucket_, order_, start_;
+  std::vector<Event> events_;
+  std::vector<int> bucket_, start_;
 };
 
 template <int D>
@@ -274,85 +267,82 @@ bool PlaneOrder<D>::look_closer() {
   return true;
 }
 
-// Buckets by a function that grows with the angle, insertion inside them, then neighbours compared exactly. A sequence
-// whose neighbours turn left, the last one to the opposite of the first, goes once around if its angles do roughly.
+// Into buckets by a function that grows with the angle, then neighbours compared exactly and moved. A sequence whose
+// neighbours turn left, the last one to the opposite of the first, goes around once if its rounded angles do roughly.
 template <int D>
 bool PlaneOrder<D>::order_by_angle() {
-  const std::size_t n = static_cast<std::size_t>(a_.size), events = static_cast<std::size_t>(events_);
-  const double buckets = static_cast<double>(n);
+  constexpr int crowded = 8;
+  const std::size_t n = at(a_.size);
+  const int buckets = static_cast<int>(kBucketsPerEvent * a_.size);
   const double *u = u_.data(), *v = v_.data();
+  const double half = 0.5 * buckets;
+  int* const bucket = bucket_.data();
   for (std::size_t j = 0; j < n; ++j) {
-    const bool same = v[j] > 0.0 || (v[j] == 0.0 && u[j] > 0.0);
-    const double zu = same ? u[j] : -u[j];
-    sign_[j] = same ? 1 : -1;
-    key_[j] = 0.5 - 0.5 * zu / (std::abs(zu) + std::abs(v[j]) + 0x1.0p-1000);
-    bucket_[j] = std::min(static_cast<int>(key_[j] * buckets), static_cast<int>(n) - 1);
+    const double zu = std::copysign(1.0, v[j]) * u[j];
+    bucket[j] = std::min(static_cast<int>(half - half * tangent(zu, std::abs(v[j]))), buckets - 1);
   }
-  for (const Index t : span_) bucket_[static_cast<std::size_t>(t)] = static_cast<int>(n);
+  for (const Index t : span_) bucket_[at(t)] = buckets;  // left out
   std::fill(start_.begin(), start_.end(), 0);
-  for (std::size_t j = 0; j < n; ++j) ++start_[static_cast<std::size_t>(bucket_[j]) + 1];
-  for (std::size_t b = 0; b <= n; ++b) start_[b + 1] += start_[b];
-  for (std::size_t j = 0; j < n; ++j) {
-    // start_[b] .. runs on to where bucket b + 1 starts
-    const std::size_t at = static_cast<std::size_t>(start_[static_cast<std::size_t>(bucket_[j])]++);
-    order_[at] = static_cast<int>(j);
+  int* const start = start_.data() + 1;
+  for (std::size_t j = 0; j < n; ++j) ++start[bucket[j]];
+  int sum = 0, fullest = 0;
+  for (int b = 0; b < buckets; ++b) {
+    const int count = start[b];
+    fullest = std::max(fullest, count);
+    start[b] = sum;
+    sum += count;
   }
-  std::size_t first = 0;
-  for (std::size_t b = 0; b < n; ++b) {
-    const std::size_t last = static_cast<std::size_t>(start_[b]);
-    if (last - first > 16)
-      std::sort(order_.begin() + static_cast<std::ptrdiff_t>(first), order_.begin() + static_cast<std::ptrdiff_t>(last),
-                [&](int i, int j) {
-                  const double ki = key_[static_cast<std::size_t>(i)], kj = key_[static_cast<std::size_t>(j)];
-                  return ki != kj ? ki < kj : i < j;
-                });
-    for (std::size_t k = first + 1; k < last; ++k) {
-      const int j = order_[k];
-      const double key = key_[static_cast<std::size_t>(j)];
-      std::size_t at = k;
-      for (; at > first && key_[static_cast<std::size_t>(order_[at - 1])] > key; --at) order_[at] = order_[at - 1];
-      order_[at] = j;
-    }
-    first = last;
+  for (std::size_t j = 0; j < n; ++j) {
+    if (bucket[j] == buckets) continue;
+    const double side = std::copysign(1.0, v[j]);
+    events_[static_cast<std::size_t>(start[bucket[j]]++)] = {side * u[j], std::abs(v[j]), static_cast<int>(j),
+                                                             static_cast<int>(side)};
+  }
+  if (fullest > crowded) {
+    for (int b = 0, first = 0; b < buckets; first = start[b++])
+      if (start[b] - first > crowded)
+        std::sort(events_.begin() + first, events_.begin() + start[b], [](const Event& e, const Event& f) {
+          const double te = tangent(e.u, e.v), tf = tangent(f.u, f.v);
+          return te != tf ? te > tf : e.hyperplane < f.hyperplane;
+        });
   }
 
-  Index moves = 0;
-  for (std::size_t k = 1; k < events; ++k) {
-    const int j = order_[k];
-    std::size_t at = k;
-    for (; at > 0 && turn_of_events(order_[at - 1], j) < 0; --at, ++moves) order_[at] = order_[at - 1];
-    order_[at] = j;
-    if (moves > 4 * events_) return false;
+  std::size_t moves = 0;
+  for (std::size_t k = 1; k < events_.size(); ++k) {
+    if (turn(events_[k - 1], events_[k]) >= 0) continue;
+    const Event event = events_[k];
+    std::size_t to = k;
+    for (; to > 0 && turn(events_[to - 1], event) < 0; --to, ++moves) events_[to] = events_[to - 1];
+    events_[to] = event;
+    if (moves > 2 * crowded * n) return false;
   }
-  return events < 2 || turn_of_events(order_[0], order_[events - 1]) >= 0;
+  return events_.size() < 2 || turn(events_.front(), events_.back()) >= 0;
 }
 
 // From the first event on, by determinants alone.
 template <int D>
 void PlaneOrder<D>::order_by_determinants() {
-  order_.clear();
-  std::vector<char> member(static_cast<std::size_t>(a_.size), 0);
-  for (const Index t : span_) member[static_cast<std::size_t>(t)] = 1;
+  std::vector<char> member(at(a_.size), 0);
+  for (const Index t : span_) member[at(t)] = 1;
+  events_.clear();
   for (Index j = 0; j < a_.size; ++j)
-    if (!member[static_cast<std::size_t>(j)]) order_.push_back(static_cast<int>(j));
-  if (!order_.empty()) {
-    const Index first = order_.front();
-    const Point ray = minors(first);
-    std::size_t c = 0;
-    for (std::size_t e = 1; e < D; ++e)
-      if (std::abs(ray[e]) > std::abs(ray[c])) c = e;
-    std::vector<int> on_first, others;
-    for (const int j : order_) {
-      int sign = j == first ? 0 : turn(first, j);
-      (sign == 0 ? on_first : others).push_back(j);
-      if (sign == 0) sign = (minors(j)[c] > 0.0) == (ray[c] > 0.0) ? 1 : -1;
-      sign_[static_cast<std::size_t>(j)] = static_cast<signed char>(sign);
-    }
-    std::stable_sort(others.begin(), others.end(), [&](int i, int j) { return turn_of_events(i, j) > 0; });
-    order_ = std::move(on_first);
-    order_.insert(order_.end(), others.begin(), others.end());
+    if (!member[at(j)]) events_.push_back({u_[j], v_[j], static_cast<int>(j), 1});
+  if (events_.empty()) return;
+  const Event first = events_.front();
+  const Point ray = minors(first.hyperplane);
+  std::size_t c = 0;
+  for (std::size_t e = 1; e < D; ++e)
+    if (std::abs(ray[e]) > std::abs(ray[c])) c = e;
+  for (Event& event : events_) {
+    event.side = turn(first, event);
+    if (event.side == 0)  // on the same line
+      event.side = (minors(event.hyperplane)[c] > 0.0) == (ray[c] > 0.0) ? 1 : -1;
+    event.u *= event.side;
+    event.v *= event.side;
   }
-  order_.resize(static_cast<std::size_t>(a_.size));
+  const auto others =
+      std::stable_partition(events_.begin(), events_.end(), [&](const Event& e) { return turn(first, e) == 0; });
+  std::stable_sort(others, events_.end(), [&](const Event& e, const Event& f) { return turn(e, f) > 0; });
 }
 
 }  // namespace landscape::homogeneous

@@ -5,8 +5,8 @@
 //
 // A face is looked into from few of its pieces. Where v is inside a cone F, the nearest point of its boundary is the
 // foot of v on one of its facets, whose nearest boundary point is the foot on one of its facets, and so on: for some
-// T and a piece of T^perp on the boundary of F, the projection P_T v lies in that piece. With nL = 1 v is along A^T, and
-// P_T A^T is the same for all faces at the piece.
+// T and a piece of T^perp on the boundary of F, the projection P_T v lies in that piece. With nL = 1 v is along A^T,
+// and P_T A^T is the same for all faces at the piece.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,6 @@ class PlaneSweep {
       : units_(units), a_(arrangement), order_(arrangement), threshold_(threshold) {
     const std::size_t size = static_cast<std::size_t>(D * a_.outputs);
     sum_.resize(size);
-    opposite_.resize(size);
     matrix_.resize(size);
     restricted_.resize(size);
     std::vector<Index> members;
@@ -128,9 +127,23 @@ class PlaneSweep {
     return m;
   }
 
-  void convert(const std::vector<std::int64_t>& sum, std::size_t pattern) {
+  // A of the piece or its opposite, and a pattern
+  void convert(int side, std::size_t pattern) {
     const std::int64_t* const offset = offsets_.data() + pattern * entries();
-    for (std::size_t j = 0; j < entries(); ++j) matrix_[j] = a_.unit * static_cast<double>(sum[j] + offset[j]);
+    for (std::size_t j = 0; j < entries(); ++j) {
+      const std::int64_t sum = side > 0 ? sum_[j] : total_[j] - sum_[j];
+      matrix_[j] = a_.unit * static_cast<double>(sum + offset[j]);
+    }
+  }
+  // P_T A^T if nL = 1
+  std::array<double, 2> plane_part(const std::int64_t* a) const {
+    std::array<double, 2> y{};
+    for (std::size_t c = 0; c < D; ++c) {
+      const double entry = static_cast<double>(a[c]);
+      y[0] += along_[0][c] * entry;
+      y[1] += along_[1][c] * entry;
+    }
+    return y;
   }
 
   // Is max |A w| <= the gate? A^T A is nL D u |A|_F^2 off at most, its Cholesky factor D (D + 1) u gate^2.
@@ -154,18 +167,18 @@ class PlaneSweep {
     }
   }
 
-  // Whether (u, v), known up to margin / |z|, or its opposite may lie in the piece
+  // Whether (u, v), known up to margin / |z|, or its opposite may lie in the piece: for k > 0 between z_{k-1} . w <= 0
+  // and z_k . w >= 0, for k = 0 where both z_0 . w and z_{n-1} . w are, and on the opposite piece the other way around.
   struct Sides {
     bool plus, minus;
   };
   Sides in_piece(const Piece& piece, double u, double v, double margin) const {
-    const Index events = order_.events();
-    if (events == 0) return {true, true};
-    const Index before = piece.k > 0 ? piece.k - 1 : events - 1;
-    const double after = piece.side * order_.side(piece.k) * (order_.u(piece.k) * u + order_.v(piece.k) * v);
-    const double turned = piece.side * order_.side(before) * (order_.u(before) * u + order_.v(before) * v);
-    const double since = piece.k > 0 ? -turned : turned;
-    return {!(after < -margin) && !(since < -margin), !(after > margin) && !(since > margin)};
+    const auto& z = order_.events();
+    if (z.empty()) return {true, true};
+    const auto &next = z[at(piece.k)], &last = piece.k > 0 ? z[at(piece.k - 1)] : z.back();
+    const double to_next = piece.side * (next.u * u + next.v * v);
+    const double to_last = (piece.k > 0 ? -piece.side : piece.side) * (last.u * u + last.v * v);
+    return {!(to_next < -margin) && !(to_last < -margin), !(to_next > margin) && !(to_last > margin)};
   }
 
   void raise_gates() {
@@ -182,8 +195,8 @@ class PlaneSweep {
 
   void sweep();
   void start();
-  void visit(const Piece& piece, const std::vector<std::int64_t>& sum);
-  void look_into_all(const Piece& piece, const std::vector<std::int64_t>& sum);
+  void visit(Index k);
+  void look_into_all(const Piece& piece);
   void look_into(const Piece& piece, const LocalPattern& pattern);
   void restrict_to_complement(const std::vector<std::size_t>& vanishing);
   Top top() const;
@@ -203,32 +216,29 @@ class PlaneSweep {
   LocalMaximum in_plane_;
   Vector last_;
   ScaledUnits::Workspace space_;
-  std::vector<std::int64_t> sum_, opposite_, offsets_;
+  std::vector<std::int64_t> sum_, total_, offsets_;
   std::vector<double> matrix_, restricted_, y_;
   double size_ = 0.0, matrix_error_ = 0.0;  // |A|_F, and how far A is off, projected or not
+  std::array<Point, 2> along_{};  // unit b1, unit b2
+  std::array<double, 2> total_y_{};
+  double margin_ = 0.0;
   std::vector<LocalPattern> independent_, dependent_;
   const std::vector<LocalPattern>* patterns_ = nullptr;
 };
 
-// A before the first event, T* off, and of the opposite piece
+// A before the first event, T* off, and the sum of A(w) and A(-w)
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::start() {
   const std::size_t size = entries();
   sum_ = a_.base;
-  for (Index j = 0; j < a_.size; ++j) {
-    const std::int64_t* const jump = a_.jumps.data() + at(j) * size;
-    const std::int64_t mask = -static_cast<std::int64_t>(order_.side_of(j) > 0);
-    for (std::size_t e = 0; e < size; ++e) sum_[e] += jump[e] & mask;
+  for (const auto& event : order_.events()) {
+    if (event.side < 0) continue;
+    const std::int64_t* const jump = a_.jumps.data() + at(event.hyperplane) * size;
+    for (std::size_t e = 0; e < size; ++e) sum_[e] += jump[e];
   }
-  opposite_ = a_.total;
-  for (const Index t : order_.span()) {
-    const std::int64_t* const jump = a_.jumps.data() + at(t) * size;
-    for (std::size_t e = 0; e < size; ++e) {
-      if (order_.side_of(t) > 0) sum_[e] -= jump[e];
-      opposite_[e] -= jump[e];
-    }
-  }
-  for (std::size_t e = 0; e < size; ++e) opposite_[e] -= sum_[e];
+  total_ = a_.total;
+  for (const Index t : order_.span())
+    for (std::size_t e = 0; e < size; ++e) total_[e] -= a_.jumps[at(t) * size + e];
   offsets_.assign(patterns_->size() * size, 0);
   for (std::size_t p = 0; p < patterns_->size(); ++p)
     for (const std::size_t j : (*patterns_)[p].positive)
@@ -239,61 +249,69 @@ void PlaneSweep<D, Outputs>::start() {
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::sweep() {
   start();
-  const std::size_t size = entries();
-  const Index events = order_.events(), pieces = std::max<Index>(events, 1);
+  if constexpr (Outputs == 1) {
+    for (int c = 0; c < D; ++c) along_[0][at(c)] = a_.unit * order_.b1()[at(c)];
+    for (int c = 0; c < D; ++c) along_[1][at(c)] = a_.unit * order_.b2()[at(c)];
+    total_y_ = plane_part(total_.data());
+    margin_ = PlaneOrder<D>::kNormalLength * (a_.error + PlaneOrder<D>::kRounding * a_.largest);
+  }
+  const auto& events = order_.events();
+  const Index pieces = std::max<Index>(static_cast<Index>(events.size()), 1);
   harvest_->pieces += 2 * pieces;
+  const std::size_t size = entries();
+  std::int64_t* const sum = sum_.data();
   for (Index k = 0; k < pieces; ++k) {
-    visit({k, 1}, sum_);
-    visit({k, -1}, opposite_);
-    if (k == events) break;
+    visit(k);
+    if (events.empty()) break;
     // z_k . w turns from + to -
-    const std::int64_t* const jump = a_.jumps.data() + at(order_.event(k)) * size;
-    const std::int64_t mask = -static_cast<std::int64_t>(order_.side(k) > 0);
-    std::int64_t *const sum = sum_.data(), *const opposite = opposite_.data();
-    for (std::size_t e = 0; e < size; ++e) {
-      const std::int64_t change = (jump[e] ^ mask) - mask;  // jump or -jump
-      sum[e] += change;
-      opposite[e] -= change;
-    }
+    const auto& event = events[at(k)];
+    const std::int64_t* const jump = a_.jumps.data() + at(event.hyperplane) * size;
+    const std::int64_t mask = -static_cast<std::int64_t>(event.side > 0);
+    for (std::size_t e = 0; e < size; ++e) sum[e] += (jump[e] ^ mask) - mask;  // + jump or - jump
   }
 }
 
 template <int D, int Outputs>
-void PlaneSweep<D, Outputs>::visit(const Piece& piece, const std::vector<std::int64_t>& sum) {
+void PlaneSweep<D, Outputs>::visit(Index k) {
   if constexpr (Outputs == 1) {
-    // P_T A^T, the same for all faces at this piece
-    double y1 = 0.0, y2 = 0.0;
-    for (int c = 0; c < D; ++c) {
-      const double entry = static_cast<double>(sum[at(c)]);
-      y1 += order_.b1()[at(c)] * entry;
-      y2 += order_.b2()[at(c)] * entry;
+    // y = P_T A^T is the same for all faces at a piece
+    const auto& z = order_.events();
+    const std::array<double, 2> y = plane_part(sum_.data()), opposite{total_y_[0] - y[0], total_y_[1] - y[1]};
+    if (!z.empty()) {
+      const auto &next = z[at(k)], &last = k > 0 ? z[at(k - 1)] : z.back();
+      const double turn = k > 0 ? 1.0 : -1.0, gate = plane_gate_squared_ * (next.u * next.u + next.v * next.v);
+      const auto of_interest = [&](const std::array<double, 2>& p) {
+        const double to_next = next.u * p[0] + next.v * p[1], to_last = turn * (last.u * p[0] + last.v * p[1]);
+        const double reach = std::abs(next.u * p[1] - next.v * p[0]) + 3.0 * margin_;  // |z| times the value at its vertex
+        const bool elsewhere = std::min(to_next, to_last) > margin_ || std::max(to_next, to_last) < -margin_;
+        return !elsewhere || reach * reach > gate;
+      };
+      if (!(of_interest(y) | of_interest(opposite))) return;
     }
-    y1 *= a_.unit;
-    y2 *= a_.unit;
-    const double margin = PlaneOrder<D>::kNormalLength * (a_.error + PlaneOrder<D>::kRounding * a_.largest);
-    const Sides here = in_piece(piece, y1, y2, margin);
-    if (here.plus || here.minus) {
-      look_into_all(piece, sum);
-      return;
-    }
-    // the vertex alone: its value is |y x z| / |z|
-    const double u = order_.u(piece.k), v = order_.v(piece.k), reach = std::abs(y1 * v - y2 * u) + 3.0 * margin;
-    if (reach * reach > plane_gate_squared_ * (u * u + v * v)) {
-      convert(sum, 0);
-      size_ = norm(matrix_.data(), matrix_.size());
-      matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
-      y_.assign({y1, y2});
-      vertex(piece);
+    for (const int side : {1, -1}) {
+      const Piece piece{k, side};
+      const auto& p = side > 0 ? y : opposite;
+      const Sides here = in_piece(piece, p[0], p[1], margin_);
+      if (here.plus || here.minus) {
+        look_into_all(piece);
+      } else {
+        convert(side, 0);
+        size_ = norm(matrix_.data(), matrix_.size());
+        matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
+        y_.assign(p.begin(), p.end());
+        vertex(piece);
+      }
     }
   } else {
-    look_into_all(piece, sum);
+    look_into_all({k, 1});
+    look_into_all({k, -1});
   }
 }
 
 template <int D, int Outputs>
-void PlaneSweep<D, Outputs>::look_into_all(const Piece& piece, const std::vector<std::int64_t>& sum) {
+void PlaneSweep<D, Outputs>::look_into_all(const Piece& piece) {
   for (std::size_t p = 0; p < patterns_->size(); ++p) {
-    convert(sum, p);
+    convert(piece.side, p);
     if (!below_gate()) look_into(piece, (*patterns_)[p]);
   }
 }
@@ -444,12 +462,13 @@ void PlaneSweep<D, Outputs>::interior(const Top& top, const Piece& piece, const 
     }
   }
   // from the piece outwards; behind event k its side has changed
-  const Index events = order_.events();
+  const auto& z = order_.events();
+  const Index events = static_cast<Index>(z.size());
   for (Index step = 0; step < events; ++step) {
     Index k = step % 2 == 0 ? piece.k + step / 2 : piece.k - 1 - step / 2;
     if (k >= events) k -= events;
     if (k < 0) k += events;
-    if (excluded(order_.event(k), piece.side * (k < piece.k ? -order_.side(k) : order_.side(k)))) return;
+    if (excluded(z[at(k)].hyperplane, piece.side * (k < piece.k ? -z[at(k)].side : z[at(k)].side))) return;
   }
   found(top, gate_, plus, minus, vanishing.empty());
 }
@@ -457,7 +476,7 @@ void PlaneSweep<D, Outputs>::interior(const Top& top, const Piece& piece, const 
 // The piece itself and the vertex at its event. On the plane f(w) = |Y (cos, sin)|, Y = A (b1, b2).
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
-  const Index events = order_.events();
+  const bool ends = !order_.events().empty();
   y_.resize(at(2 * outputs()));
   double* const y1 = y_.data();
   double* const y2 = y1 + outputs();
@@ -481,7 +500,7 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
     const double half = 0.5 * (p - r), radius = std::hypot(half, s), error = form_error(size_, matrix_error_);
     top.value = std::sqrt(0.5 * (p + r) + radius);
     top.error = error / (top.value + std::hypot(top.value, std::sqrt(error)));
-    top.isolated = 2.0 * radius > 8.0 * error || events == 0;
+    top.isolated = 2.0 * radius > 8.0 * error || !ends;
     top.gap = 2.0 * radius + 2.0 * error;
     top.angle = 1.5 * error / radius;
     cosine = half > 0.0 ? radius + half : s;
@@ -499,14 +518,14 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
     for (int c = 0; c < D; ++c) top.w[at(c)] = cosine * order_.b1()[at(c)] + sine * order_.b2()[at(c)];
     if (here.plus || here.minus) found(top, plane_gate_, here.plus, here.minus, false);
   }
-  if (events > 0) vertex(piece);
+  if (ends) vertex(piece);
 }
 
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::vertex(const Piece& piece) {
-  // A quarter behind z = +-y_j, whose direction is not known well if it is short
-  const double scale = piece.side * order_.side(piece.k) / std::hypot(order_.u(piece.k), order_.v(piece.k));
-  const double cosine = -scale * order_.v(piece.k), sine = scale * order_.u(piece.k);
+  // a quarter ahead of z, whose direction is not known well if it is short
+  const auto& z = order_.events()[at(piece.k)];
+  const double scale = piece.side / std::hypot(z.u, z.v), cosine = -scale * z.v, sine = scale * z.u;
   const double uncertain = 2.0 * PlaneOrder<D>::kNormalLength * PlaneOrder<D>::kRounding * std::abs(scale);
   double squared = 0.0;
   for (Index l = 0; l < outputs(); ++l) {
@@ -515,7 +534,7 @@ void PlaneSweep<D, Outputs>::vertex(const Piece& piece) {
   }
   if (std::sqrt(squared) + uncertain * size_ + matrix_error_ <= plane_gate_) return;
   Top top;
-  top.w = order_.vertex(order_.event(piece.k));
+  top.w = order_.vertex(z.hyperplane);
   if (cosine * dot(top.w, order_.b1()) + sine * dot(top.w, order_.b2()) < 0.0)
     for (double& entry : top.w) entry = -entry;
   multiply(top.w, y_.data());

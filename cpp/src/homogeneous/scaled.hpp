@@ -16,8 +16,8 @@ namespace landscape::homogeneous {
 constexpr double kScaledUnderflow = 0x1.0p-1000;
 
 struct Scaled {
-  Matrix x, q;           // m x d, m x nL
-  Vector x_norm, q_norm;  // rows, rounded
+  Matrix x, q;                         // m x d, m x nL
+  Vector x_norm, q_norm;               // rows, rounded
   int x_exponent = 0, q_exponent = 0;  // original = 2^exponent times the scaled ones
 };
 

@@ -108,9 +108,9 @@ double Shor::proved(const Vector& nu) const {
   std::frexp(estimate, &exponent);
   const int k = exponent / 2;
   const double scale = std::ldexp(1.0, -k);
-  const double forming = gamma * around * kUp *
-                         (q_size + scale * scale * e_ * e_ * x_size + std::abs(scale * c_) * cross) * kUp +
-                         (1.0 + scale * scale) * 0x1.0p-600;  // underflow, magnified by nu at most
+  const double forming =
+      gamma * around * kUp * (q_size + scale * scale * e_ * e_ * x_size + std::abs(scale * c_) * cross) * kUp +
+      (1.0 + scale * scale) * 0x1.0p-600;  // underflow, magnified by nu at most
   double room = 1e-13;
   for (int attempt = 0; attempt < 16; ++attempt, room *= 8.0) {
     const double mu = estimate * (1.0 + room) + 4.0 * forming / (scale * scale);

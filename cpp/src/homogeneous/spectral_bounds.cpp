@@ -98,8 +98,8 @@ void Bounds::shor() {
   if (slope > -1.0) {
     const Matrix weighted = data_.q.array().colwise() / nu.array().sqrt();
     const Norm norm = spectral_norm(weighted, 0.0, context_);
-    const double absolute = std::sqrt(Shor(data_.x, data_.q, -1.0, context_)
-                                          .proved(nu * (norm.upper * norm.upper * (1.0 + 1e-10))));
+    const double absolute =
+        std::sqrt(Shor(data_.x, data_.q, -1.0, context_).proved(nu * (norm.upper * norm.upper * (1.0 + 1e-10))));
     result_.split = std::min(result_.split, split_upper_from_abs(result_.linear, absolute * kUp, slope));
   }
   Index row = 0;
@@ -196,7 +196,8 @@ SpectralBounds norm_bound(const ConstMatrixView& x, const ConstMatrixView& q, co
   const Scaled data = scaled(x, q);
   SpectralBounds result;
   result.q_exponent = data.q_exponent;
-  const Norm on_x = spectral_norm(data.x, kScaledUnderflow, context), on_q = spectral_norm(data.q, kScaledUnderflow, context);
+  const Norm on_x = spectral_norm(data.x, kScaledUnderflow, context),
+             on_q = spectral_norm(data.q, kScaledUnderflow, context);
   result.upper = result.norms =
       data.x.rows() == 0 ? 0.0 : unscaled_upper(on_x.upper * on_q.upper * kUp, data.x_exponent + data.q_exponent);
   result.failure = on_x.failure + on_q.failure;

@@ -225,8 +225,7 @@ SweepResult Sweep::circle(bool linear) {
   // The best one is a local maximiser, whatever rounding has made of the slopes there.
   if (best.squared > threshold_squared_)
     best.candidates.insert(best.candidates.begin(), {best.squared, best.w1, best.w2});
-  result.maximizers =
-      separated(std::move(best.candidates), settings_.separation, settings_.count, lines.exponent);
+  result.maximizers = separated(std::move(best.candidates), settings_.separation, settings_.count, lines.exponent);
   result.direction << best.w1, best.w2;
   result.lower = scaled_down(std::max(0.0, lower(best.w1, best.w2)), lines.exponent);
   result.upper = scaled_up((best.upper + sums_.error()) * (1.0 + relative_), lines.exponent);

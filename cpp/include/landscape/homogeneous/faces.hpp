@@ -3,11 +3,11 @@
 //   max over |w| = 1 of f(w) = |sum_i act(x_i . w) q_i|_2
 // is bracketed to rounding (THEORY 7.3 and 12b.9). The hyperplanes x_i . w = 0 cut space into cones; on each of them
 // f(w) = |A w|, A = sum_i act'(x_i . w) q_i x_i^T (nL x d). Where w* attains the maximum let F be the face (cone of any
-// dimension) that has it inside, and Z the samples that vanish there: w* is a top eigenvector of A^T A restricted to the
-// complement of Z, because a local maximum of a quadratic form on a sphere is its largest eigenvalue. Every face has a
-// piece of a plane T^perp on its boundary, T some d - 2 samples (d = 3: an arc of a great circle x_i^perp), so a sweep
-// through every such plane meets all faces, in O(m^(d-1) (log m + nL)). A face counts only if its eigenvalue beats the
-// best value so far and its eigenvector lies in it; for nL = 1 the eigenvector is a / |a|, a = A^T.
+// dimension) that has it inside, and Z the samples that vanish there: w* is a top eigenvector of A^T A restricted to
+// the complement of Z, because a local maximum of a quadratic form on a sphere is its largest eigenvalue. Every face
+// has a piece of a plane T^perp on its boundary, T some d - 2 samples (d = 3: an arc of a great circle x_i^perp), so a
+// sweep through every such plane meets all faces, in O(m^(d-1) (log m + nL)). A face counts only if its eigenvalue
+// beats the best value so far and its eigenvector lies in it; for nL = 1 the eigenvector is a / |a|, a = A^T.
 //
 // Why `upper` is one. Which patterns of signs occur is decided exactly: samples on one line through 0 are merged and
 // the lines of a plane are ordered by the signs of determinants, evaluated in exact arithmetic where doubles do not
@@ -39,7 +39,7 @@ struct FacesSettings {
 };
 
 struct FacesResult {
-  double lower = 0.0;  // f(direction) with all rounding taken off
+  double lower = 0.0;                                      // f(direction) with all rounding taken off
   double upper = std::numeric_limits<double>::infinity();  // >= max f if complete
   Vector direction;                                        // unit
   Maximizers maximizers;

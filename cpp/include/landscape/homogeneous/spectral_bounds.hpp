@@ -6,10 +6,13 @@
 //               [ I - Q^T N^-1 Q       c B          ]
 //               [     c B^T      mu I - e^2 X^T N X ]  >= 0:
 //             with s = |t|, |Q^T (c t + e s)|^2 - e^2 (s^T N s - t^T N t) is at most mu |w|^2 for every s. It holds at
-//             a = -1 and for N = Q Q^T too. nu is found by L-BFGS on a smoothed mu, its quality is no part of the proof;
+//             a = -1 and for N = Q Q^T too. nu is found by L-BFGS on a smoothed mu, its quality is no part of the
+//             proof;
 //   split     c |B|_2 + e |N^1/2 X|_2 |N^-1/2 Q|_2, N = I or the one above      (U2)
-// The linear unit has |B|_2 itself. Units of power 2 have c = (1 + a^2) / 2, e = (1 - a^2) / 2, act(t) = c t^2 + e t |t|,
-//   definite  lambda_max(X^T diag(|q_i|) X), for one output the larger lambda_max(X^T diag(q_+ - a^2 q_-) X) of +-q, which
+// The linear unit has |B|_2 itself. Units of power 2 have c = (1 + a^2) / 2, e = (1 - a^2) / 2, act(t) = c t^2 + e t
+// |t|,
+//   definite  lambda_max(X^T diag(|q_i|) X), for one output the larger lambda_max(X^T diag(q_+ - a^2 q_-) X) of +-q,
+//   which
 //             is the polar itself for the quadratic unit;
 //   unfolded  c |sum_i q_i vec(x_i x_i^T)^T|_2 + e lambda_max(X^T diag(|q_i|) X), for small d.
 // Subnetworks of any depth with the penalty of their degree obey `norms` (THEORY 7.6). A point is proved by Cholesky
@@ -27,10 +30,10 @@ namespace landscape::homogeneous {
 enum class SpectralMethod { norms, linear, shor, split, definite, unfolded };
 
 struct SpectralSettings {
-  Index shor_iterations = 60;        // of L-BFGS; 0: no shor bound
-  double shor_tolerance = 1e-4;      // relative gain of ten iterations under which it ends
-  Index shor_order_up_to = 1500;     // min(m, d) + min(m, nL), order of the matrix that is factored
-  Index unfolded_up_to = 40;         // d
+  Index shor_iterations = 60;     // of L-BFGS; 0: no shor bound
+  double shor_tolerance = 1e-4;   // relative gain of ten iterations under which it ends
+  Index shor_order_up_to = 1500;  // min(m, d) + min(m, nL), order of the matrix that is factored
+  Index unfolded_up_to = 40;      // d
 };
 
 struct SpectralBounds {
