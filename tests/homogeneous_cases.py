@@ -2,7 +2,7 @@
 
 ``POLARS`` are dual matrices whose polar is known, ``CASES`` problems (``minimum`` is over all widths, None where not
 known by hand), ``family`` seeded ones of a given kind, ``points`` networks at which to certify. ``landscape`` makes the
-package's landscape of a problem, ``Formula`` the reference's value and derivatives, biases and intercepts of every kind.
+package's landscape of a problem, ``Formula`` the reference's value and derivatives, all biases and intercepts.
 """
 
 from dataclasses import dataclass, replace

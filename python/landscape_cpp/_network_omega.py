@@ -64,8 +64,8 @@ def omega(
     samples, outputs = Z.shape
     size = float(np.max(np.abs(Z), initial=0.0))
     if size == 0.0:
-        point = problem.zero(_nothing(problem, outputs))
-        return OmegaBounds(0.0, 0.0, point, np.zeros_like(Z), 0.0, "zero", 0, True)
+        nothing = problem.zero(_nothing(problem, outputs))
+        return OmegaBounds(0.0, 0.0, nothing, np.zeros_like(Z), 0.0, "zero", 0, True)
     target = (Z / size).ravel()
     reach = float(np.max(np.linalg.norm(problem.X, axis=1), initial=0.0)) ** problem.power or 1.0
     free = np.kron(np.ones((samples, 1)), np.eye(outputs)) if problem.intercept else np.zeros((target.size, 0))
