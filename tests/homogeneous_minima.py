@@ -56,15 +56,14 @@ def minimum_of(formula, tol=1e-11, max_iterations=5000):
     if line and formula.bias is not True and not (plain and not formula.bias):
         found = on_a_line(formula)
     elif formula.intercept == "penalized":
-        found = over_an_intercept(formula, tol, max_iterations)
+        found = over_directions(formula)
     else:
         own = replace(formula.formula, intercept=bool(formula.intercept))
         best = convex.minimise(own, tol, max_iterations)
         found = Minimum(best.value, best.lower, best.point)
-    exact = act.power == 1 or line
     value = formula.value(found.point)
     assert value <= found.value + 1e-9 * problem.scale
-    return replace(found, value=value, exact=exact)
+    return replace(found, value=value, exact=found.exact and (act.power == 1 or line))
 
 
 def on_a_line(formula):
@@ -101,29 +100,11 @@ def lasso(problem, W):
     return Minimum(found.fun * scale, found.fun * scale - 1e-7 * scale, point)
 
 
-def over_an_intercept(formula, tol, max_iterations):
-    """The intercept b is one more unit, of output weight b and a constant 1, in the squared loss: y - b is fitted."""
+def over_directions(formula):
+    """A penalised intercept in the plane: the lasso over 90 directions and the kinks is near the minimum, not at it."""
     problem = formula.formula
-    assert problem.loss in ("squared", "huber"), "y - b"
-
-    def at(b):
-        return convex.minimise(replace(problem, Y=problem.Y - b, intercept=False), tol, max_iterations)
-
-    low, high = float(np.min(problem.Y)) - 1.0, float(np.max(problem.Y)) + 1.0
-    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
-    a, b = high - ratio * (high - low), low + ratio * (high - low)
-    f = {t: at(t).value + 0.5 * problem.lam * t * t for t in (a, b)}
-    for _ in range(30):
-        if f[a] <= f[b]:
-            high, b, a = b, a, b - ratio * (b - low)
-        else:
-            low, a, b = a, b, a + ratio * (high - a)
-        for t in (a, b):
-            if t not in f:
-                f[t] = at(t).value + 0.5 * problem.lam * t * t
-    t = min(f, key=f.get)
-    best = at(t)
-    return Minimum(f[t], 0.0, (*best.point, np.array([t])))
+    angles = np.concatenate([hn.breaks_2d(problem.X), np.linspace(0.0, 2.0 * np.pi, 91)[1:]])
+    return replace(lasso(problem, hn.directions(angles)), lower=0.0, exact=False)
 
 
 def as_chains(point, hidden, formula):

@@ -34,11 +34,12 @@ homo::Loss loss_of(const std::string& name, double delta) {
 // Data, loss, penalty and kind of unit; a network for each width that is asked for.
 struct ParallelNetworkObject {
   ParallelNetworkObject(Array inputs, Array targets, const std::string& loss, double delta, double lam, bool intercept,
-                        bool intercept_decay, bool free_bias, double slope, int power, std::vector<Index> hidden)
+                        bool intercept_decay, bool free_bias, double slope, int power, std::vector<Index> hidden,
+                        bool product)
       : x(std::move(inputs)),
         y(std::move(targets)),
         problem{matrix(x, "X"), matrix(y, "Y"), loss_of(loss, delta), lam, intercept, intercept_decay, free_bias},
-        architecture{{slope, power}, std::move(hidden), 0} {}
+        architecture{{slope, power}, std::move(hidden), 0, product} {}
 
   std::shared_ptr<const homo::Network> network(Index width) const {
     homo::Architecture own = architecture;
@@ -256,11 +257,11 @@ py::tuple branch(const Array& x, const Array& q, double slope, double tolerance,
 void register_homogeneous(py::module_& module) {
   py::class_<ParallelNetworkObject, std::shared_ptr<ParallelNetworkObject>>(
       module, "ParallelNetwork", "Data, loss, penalty and kind of unit of a parallel network; any width.")
-      .def(py::init<Array, Array, const std::string&, double, double, bool, bool, bool, double, int,
-                    std::vector<Index>>(),
+      .def(py::init<Array, Array, const std::string&, double, double, bool, bool, bool, double, int, std::vector<Index>,
+                    bool>(),
            py::arg("x").noconvert(), py::arg("y").noconvert(), py::arg("loss"), py::arg("delta"), py::arg("lam"),
            py::arg("intercept"), py::arg("intercept_decay"), py::arg("free_bias"), py::arg("slope"), py::arg("power"),
-           py::arg("hidden"))
+           py::arg("hidden"), py::arg("product"))
       .def("value", &value, py::arg("points").noconvert(), py::arg("width"), py::arg("n_threads"),
            "Values of packed points (B, N).")
       .def("gradient", &gradient, py::arg("points").noconvert(), py::arg("width"), py::arg("n_threads"),

@@ -168,6 +168,7 @@ class ParallelNetwork:
         slope: typing.SupportsFloat | typing.SupportsIndex,
         power: typing.SupportsInt | typing.SupportsIndex,
         hidden: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        product: bool,
     ) -> None: ...
     def gradient(
         self,

@@ -143,7 +143,7 @@ def network_fingerprint(land: Any) -> str:
     _hash_array(state, land.inputs)
     _hash_array(state, land.targets)
     unit = [str(land.unit.name), float(land.unit.slope), int(land.unit.power), [int(n) for n in land.hidden]]
-    free = [str(land.bias), str(land.intercept)]
+    free = [str(land.bias), str(land.intercept), str(land.penalty)]
     _hash_value(state, [str(land.loss.name), float(land.loss.delta), float(land.lam), unit, free])
     return state.hexdigest()
 

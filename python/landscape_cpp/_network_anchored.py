@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +30,17 @@ _ORIGINS = 16  # from which the ascent starts
 
 @dataclass(frozen=True)
 class AnchoredBounds:
-    """Both sides, the direction (v, c) with |v| = 1 that attains the lower one, and how the upper one was proved."""
+    """Both sides, the direction (v, c) with |v| = 1 that attains the lower one, and how the upper one was proved.
+
+    ``proof`` holds the multipliers of "shor", a row per origin, zero where the product of norms was enough.
+    """
 
     lower: float
     upper: float
     direction: FloatArray
     method: str
     work: int
+    proof: dict[str, Any] | None = None
 
 
 def anchored_bounds(
@@ -94,6 +99,7 @@ def anchored_bounds(
         raise ValueError(f"method 'faces' is for data of effective dimension at most 5, this is {dimension}")
 
     lower, upper, best = 0.0, 0.0, np.zeros(X.shape[1] + 1)
+    proof: dict[str, Any] | None = None
 
     def keep(value: float, v: FloatArray, origin: int) -> None:
         nonlocal lower, best
@@ -122,15 +128,19 @@ def anchored_bounds(
             keep(found[0], found[1], origin)
         norm = float(np.linalg.norm(coordinates, 2)) * (1.0 + gamma(len(X) + 8))
         whole = frobenius(q) if q.shape[1] > 8 else float(np.linalg.norm(q, 2)) * (1.0 + gamma(len(X) + 8))
+        if chosen == "shor":
+            proof = {"nu": np.zeros((samples, samples)), "exponent": 0}
         for origin in range(samples):
             away = float(np.linalg.norm(coordinates[origin])) * (1.0 + gamma(dimension + 4))
             bound = whole * math.hypot(norm, math.sqrt(samples) * away) * (1.0 + 8.0 * UNIT)
-            if chosen == "shor" and bound > max(lower, upper):
+            if proof is not None and bound > max(lower, upper):
                 moved = np.ascontiguousarray(coordinates - coordinates[origin])
-                bound = min(bound, core.polar_spectral(moved, q, slope, 1, True, n_threads)[1])
+                found = core.polar_spectral(moved, q, slope, 1, True, n_threads)
+                if found[1] < bound:
+                    bound, proof["nu"][origin], proof["exponent"] = found[1], found[4], found[5]
             upper = max(upper, bound)
     lower = max(0.0, lower - error)
-    return AnchoredBounds(lower, max(upper + error, lower), best, chosen, samples)
+    return AnchoredBounds(lower, max(upper + error, lower), best, chosen, samples, proof)
 
 
 def _promising(x: FloatArray, q: FloatArray, slope: float, known: FloatArray) -> list[int]:

@@ -15,6 +15,7 @@ from ._validation import FloatArray
 __all__ = ["LOSSES", "UNITS", "NetworkData", "Unit", "network_data"]
 
 LOSSES = ("squared", "huber", "logistic", "squared_hinge", "softmax")
+PENALTIES = ("sum", "product")
 UNITS = ("linear", "relu", "leaky_relu", "abs", "squared_relu", "quadratic")
 _SHAPES = {"linear": (1.0, 1), "relu": (0.0, 1), "abs": (-1.0, 1), "squared_relu": (0.0, 2), "quadratic": (-1.0, 2)}
 
@@ -53,6 +54,7 @@ class NetworkData:
         bias: True if the last column of the inputs is the one of ones that was appended; ``"free"`` if its weights have
             no penalty either.
         intercept: True for an unpenalised output intercept, ``"penalized"`` for one in the weight decay.
+        penalty: ``"sum"`` or ``"product"``.
     """
 
     inputs: FloatArray = field(repr=False)
@@ -63,6 +65,7 @@ class NetworkData:
     hidden: tuple[int, ...]
     bias: bool | str
     intercept: bool | str
+    penalty: str = "sum"
 
     def lock(self) -> None:
         """Nobody writes to the data."""
@@ -81,6 +84,7 @@ def network_data(
     intercept: Any,
     slope: Any,
     delta: Any,
+    penalty: Any,
 ) -> NetworkData:
     """Everything checked before any work."""
     kind = _unit(unit, slope)
@@ -115,6 +119,7 @@ def network_data(
         hidden=widths,
         bias=with_bias,
         intercept=with_intercept,
+        penalty=check.as_choice("penalty", penalty, PENALTIES),
     )
     result.lock()
     return result

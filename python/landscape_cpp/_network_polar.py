@@ -139,7 +139,7 @@ def _anchored(
         seed=settings.seed,
         n_threads=n_threads,
     )
-    return _bounds(problem, q, found.lower, found.upper, found.direction, found.method, found.work)
+    return _bounds(problem, q, found.lower, found.upper, found.direction, found.method, found.work, found.proof)
 
 
 def _linear(problem: NetworkProblem, q: FloatArray, n_threads: int) -> PolarBounds:

@@ -59,6 +59,10 @@ class NetworkLike(Protocol):
     def intercept(self) -> bool | str:
         """False, True, or ``"penalized"``."""
 
+    @property
+    def penalty(self) -> str:
+        """``"sum"`` or ``"product"``."""
+
 
 class NetworkProblem:
     """The formulas on checked data X (m, d), Y (m, nL)."""
@@ -69,6 +73,7 @@ class NetworkProblem:
         self.lam, self.loss, self.delta = float(land.lam), str(land.loss.name), float(land.loss.delta)
         self.slope, self.power = float(land.unit.slope), int(land.unit.power)
         self.hidden, self.intercept = tuple(land.hidden), bool(land.intercept)
+        self.product = getattr(land, "penalty", "sum") == "product"
         self.decay, self.free_bias = land.intercept == "penalized", land.bias == "free"
         if self.loss not in _LOSSES:
             raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {self.loss!r}")
@@ -147,6 +152,8 @@ class NetworkProblem:
     def theta(self, p: Layers) -> float:
         """Θ(w) ≥ 0."""
         weights = self.weights(p)
+        if self.product:
+            return self.rebalanced_theta(p)
         if self.hidden:
             depth = len(weights)
             norms = [np.linalg.norm(block, axis=(1, 2)) for block in weights]
@@ -209,10 +216,26 @@ class NetworkProblem:
                     loss[index][k] = s.T @ values[index]
                     if index:
                         s = (s @ layers[index]) * self._slope(raw[index - 1])
+        if self.product:
+            decay = self._product_decay(weights)
         if self.intercept:
             loss.append(g.sum(axis=0))
             decay.append(self.lam * p[-1] if self.decay else np.zeros_like(p[-1]))
         return tuple(loss), tuple(decay)
+
+    def _product_decay(self, weights: Layers) -> list[FloatArray]:
+        """λ times the gradient of Σ Π n_l^e_l: e_l θ / n_l² w_l, zero where a norm is."""
+        axes: Any = (1, 2) if self.hidden else 0
+        norms = [np.linalg.norm(block, axis=axes) for block in self.penalized(weights)]
+        exponents = [1] * len(norms) if self.hidden else [1, self.power]
+        theta = np.prod([norm**e for norm, e in zip(norms, exponents, strict=True)], axis=0)
+        decay = []
+        for block, norm, e in zip(weights, norms, exponents, strict=True):
+            factor = self.lam * e * np.divide(theta, norm * norm, out=np.zeros_like(theta), where=theta > 0.0)
+            decay.append((factor[:, None, None] if self.hidden else factor) * block)
+        if self.free_bias:
+            decay[1][-1] = 0.0
+        return decay
 
     def stationarity(self, p: Layers) -> float:
         """max over blocks of |∂P| / (|∂ loss| + |∂ λΘ|), the intercept's relative to |G|: in [0, 1], 0 / 0 is 0."""

@@ -99,9 +99,10 @@ def _merged(x: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, float
     first = order[np.concatenate([[True], group[order][1:] != group[order][:-1]])]
     representative = first[group]
     # c = <x_j, x_i> / |x_i|^2, at most about 1
-    ratio = np.sum(direction * direction[representative], axis=1) * (size / size[representative])
-    away = np.linalg.norm(x - ratio[:, None] * x[representative], axis=1)
-    away = away * (1.0 + 8.0 * UNIT) + gamma(8) * size
+    along = np.sum(direction * direction[representative], axis=1)
+    ratio = along * (size / size[representative])
+    away = np.linalg.norm(direction - along[:, None] * direction[representative], axis=1) * size
+    away = away * (1.0 + 8.0 * UNIT) + gamma(x.shape[1] + 16) * size
     alone = representative == np.arange(len(x))
     ratio[alone], away[alone] = 1.0, 0.0
     merged = np.zeros((count, q.shape[1]))

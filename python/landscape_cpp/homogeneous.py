@@ -51,13 +51,16 @@ class ParallelNetwork:
         hidden: (n1, ..., n_{L-1}): hidden widths of one subnetwork W^L act(... act(W^1 x)), L = ``depth``.
         slope: a of the leaky ReLU max(t, a t); 0.01 as in PyTorch.
         delta: δ of the Huber loss, in units of Y; 1.
+        penalty: Θ, see below: ``"sum"`` is weight decay, ``"product"`` the form that does not depend on how the weights
+            of a unit are balanced.
 
     Points are (U (nL, r), V (d, r)), prediction act(X V) Uᵀ, unit i column i, d = n0 (+ 1 with the bias). With
     ``hidden`` they are (W1, ..., WL), W_l (r, n_l, n_{l-1}). With an intercept, b (nL,) comes last. A batch has a
     leading axis on each.
 
     Θ is ½ Σ (|u|² + |v|²) for units of degree 2, ⅓ Σ (|u|³ + 2 |v|³) for the squared ones, (1/L) Σ |W_l|_F^L for
-    subnetworks: plain weight decay would have another degree than these and no convex problem behind it.
+    subnetworks: plain weight decay would have another degree than these and no convex problem behind it. With
+    ``penalty="product"`` it is Σ |u| |v|, Σ |u| |v|² or Σ Π |W_l|_F, the value of the sum once a unit is balanced.
 
     Raises:
         TypeError: For what is no array of real numbers.
@@ -91,10 +94,11 @@ class ParallelNetwork:
         hidden: Sequence[int] | None = None,
         slope: float | None = None,
         delta: float | None = None,
+        penalty: str = "sum",
     ) -> None:
         """Check and keep a copy of the data."""
         self._lam = check.as_float("lam", lam, positive=True)
-        self._data = network_data(X, Y, unit, loss, depth, hidden, bias, intercept, slope, delta)
+        self._data = network_data(X, Y, unit, loss, depth, hidden, bias, intercept, slope, delta, penalty)
         proof.finite_value(self._problem, self._zero(), "Y is too large: the objective overflows at zero")
 
     # ------------------------------------------------------------------------------------------------ the data
@@ -148,6 +152,11 @@ class ParallelNetwork:
     def intercept(self) -> bool | str:
         """Whether there is an output intercept: False, True (without penalty) or ``"penalized"``."""
         return self._data.intercept
+
+    @property
+    def penalty(self) -> str:
+        """``"sum"`` or ``"product"``."""
+        return self._data.penalty
 
     @property
     def n_samples(self) -> int:
@@ -211,6 +220,7 @@ class ParallelNetwork:
         return core.ParallelNetwork(
             self.inputs, self.targets, loss.name, loss.delta, self._lam, bool(self.intercept),
             self.intercept == "penalized", self.bias == "free", unit.slope, unit.power, list(self.hidden),
+            self.penalty == "product",
         )  # fmt: skip
 
     @functools.cached_property

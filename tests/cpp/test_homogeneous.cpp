@@ -81,8 +81,8 @@ TEST_CASE("gradients and products of the Hessian are the differences, for every 
     for (const bool intercept : {false, true}) {
       problem.intercept = problem.intercept_decay = intercept;
       for (const Activation act : {Activation{0.0, 1}, {0.1, 1}, {-1.0, 1}, {1.0, 1}, {0.0, 2}, {-1.0, 2}})
-        check_derivatives(problem, {act, {}, 4}, 1e-5);
-      check_derivatives(problem, {{0.0, 1}, {3, 2}, 2}, 1e-5);
+        for (const bool product : {false, true}) check_derivatives(problem, {act, {}, 4, product}, 1e-5);
+      for (const bool product : {false, true}) check_derivatives(problem, {{0.0, 1}, {3, 2}, 2, product}, 1e-5);
     }
   }
 }

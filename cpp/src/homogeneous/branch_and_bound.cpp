@@ -16,6 +16,9 @@ namespace {
 
 constexpr Index kBatch = 8;  // open cells split per round, whatever the number of threads
 constexpr Index kRootIterations = 200;
+// Bounds are square roots of quantities with rounding margins: below this part of sum_i |x_i| |q_i| nothing is
+// resolved, and a polar of 0 would be searched for ever.
+constexpr double kResolution = 1e-6;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -46,7 +49,9 @@ class Search {
   NodePointer bounded(const Signs& signs, const Node* parent, double enough, int thread) const;
   void add(NodePointer node);
   double open_upper() const;
-  double target() const { return std::max(enough_, lower_ * (1.0 + settings_.tolerance)); }
+  double target() const {
+    return std::max({enough_, lower_ * (1.0 + settings_.tolerance), kResolution * data_.output_bound});
+  }
   void keep(const Node& node);
   BranchResult finish(BranchStop stop);
 

@@ -24,7 +24,10 @@ Index parameters(const Problem& problem, const Architecture& architecture) {
 class Subnetworks final : public Network {
  public:
   Subnetworks(const Problem& problem, const Architecture& architecture)
-      : Network(problem, parameters(problem, architecture)), act_(architecture.act), width_(architecture.width) {
+      : Network(problem, parameters(problem, architecture)),
+        act_(architecture.act),
+        product_(architecture.product),
+        width_(architecture.width) {
     require(act_.power == 1, "subnetworks have activations of power 1");
     require(!problem.free_bias, "subnetworks have no free bias");
     sizes_.push_back(problem.x.cols());
@@ -35,6 +38,13 @@ class Subnetworks final : public Network {
       offsets_.push_back(offset);
       offset += width_ * sizes_[l] * sizes_[l + 1];
     }
+  }
+
+ private:
+  std::vector<int> exponents() const { return std::vector<int>(depth(), 1); }
+  // block(p, l) of product_penalty
+  auto block(Index k) const {
+    return [this, k](auto* p, std::size_t l) { return weight(p, k, l); };
   }
 
  protected:
@@ -139,6 +149,11 @@ class Subnetworks final : public Network {
   }
 
   double penalty(const double* point, double* gradient) const override {
+    if (product_) {
+      double sum = 0.0;
+      for (Index k = 0; k < width_; ++k) sum += product_penalty(exponents(), block(k), point, gradient, problem().lam);
+      return sum;
+    }
     const auto power = static_cast<double>(depth());
     double theta = 0.0;
     for (std::size_t l = 0; l < depth(); ++l)
@@ -153,6 +168,11 @@ class Subnetworks final : public Network {
   }
 
   void penalty_change(const double* point, const double* direction, double* out) const override {
+    if (product_) {
+      for (Index k = 0; k < width_; ++k)
+        product_penalty_change(exponents(), block(k), point, direction, out, problem().lam);
+      return;
+    }
     const auto power = static_cast<double>(depth());
     for (std::size_t l = 0; l < depth(); ++l)
       for (Index k = 0; k < width_; ++k) {
@@ -186,6 +206,7 @@ class Subnetworks final : public Network {
   }
 
   Activation act_;
+  bool product_;
   Index width_;
   std::vector<Index> sizes_, offsets_;
   Context serial_;

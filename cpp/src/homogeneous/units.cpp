@@ -16,10 +16,20 @@ class Units final : public Network {
   Units(const Problem& problem, const Architecture& architecture)
       : Network(problem, architecture.width * (problem.x.cols() + problem.y.cols())),
         act_(architecture.act),
+        product_(architecture.product),
         width_(architecture.width),
         inputs_(problem.x.cols()),
         outputs_(problem.y.cols()) {
     require(act_.power == 1 || !problem.free_bias, "a free bias needs an activation of power 1");
+  }
+
+ private:
+  // block(p, l) of product_penalty: u_k, or v_k without a free bias
+  auto column(Index k) const {
+    return [this, k](auto* p, std::size_t l) {
+      const Index rows = l == 0 ? outputs_ : inputs_ - (problem().free_bias ? 1 : 0);
+      return (l == 0 ? u(p) : v(p)).topRows(rows).col(k);
+    };
   }
 
  protected:
@@ -104,6 +114,11 @@ class Units final : public Network {
 
   double penalty(const double* point, double* gradient) const override {
     const double lam = problem().lam;
+    if (product_) {
+      double sum = 0.0;
+      for (Index k = 0; k < width_; ++k) sum += product_penalty({1, act_.power}, column(k), point, gradient, lam);
+      return sum;
+    }
     if (act_.power == 1) {
       const Index count = penalized();
       if (gradient != nullptr) VectorMap(gradient, count) += lam * ConstVectorMap(point, count);
@@ -123,6 +138,10 @@ class Units final : public Network {
 
   void penalty_change(const double* point, const double* direction, double* out) const override {
     const double lam = problem().lam;
+    if (product_) {
+      for (Index k = 0; k < width_; ++k) product_penalty_change({1, act_.power}, column(k), point, direction, out, lam);
+      return;
+    }
     if (act_.power == 1) {
       const Index count = penalized();
       VectorMap(out, count) += lam * ConstVectorMap(direction, count);
@@ -147,6 +166,7 @@ class Units final : public Network {
   MatrixMap v(double* p) const { return {p + outputs_ * width_, inputs_, width_}; }
 
   Activation act_;
+  bool product_;
   Index width_, inputs_, outputs_;
   Context serial_;
 };

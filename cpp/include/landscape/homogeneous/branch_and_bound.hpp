@@ -13,7 +13,7 @@
 namespace landscape::homogeneous {
 
 struct BranchSettings {
-  double tolerance = 1e-2;  // stop when upper <= lower (1 + tolerance)
+  double tolerance = 1e-2;  // stop when upper <= lower (1 + tolerance), or <= 1e-6 sum_i |x_i| |q_i|
   double enough = 0.0;      // also stop when upper <= enough
   Index max_nodes = 100000;
   double max_seconds = std::numeric_limits<double>::infinity();

@@ -12,6 +12,9 @@
 // Subnetworks (any depth L)   phi = act(.. act(X W1^T) ..) WL^T, point (W1 (r x n1 x d), ..., WL (r x nL x n_{L-1})),
 //   act only between layers, power 1;  Theta = 1/L sum over subnetworks and layers of |Wl|_F^L
 //
+// or, with `product`, Theta = sum of |u| |v|^power, of prod_l |Wl|_F: the same infimum over balanced weights (THEORY
+// 5.2), and no derivative where a norm is zero (the terms of such a block count as zero).
+//
 // Points are packed: their blocks in turn, each in C order, and the intercept b (nL) last where there is one. Off the
 // kinks (no x_i . v = 0) the Hessian is that of the smooth piece.
 #pragma once
@@ -40,6 +43,9 @@ struct Architecture {
   Activation act;
   std::vector<Index> hidden;  // n1, ..., n_{L-1} of a subnetwork; empty: units
   Index width = 0;            // r
+  bool product = false;       // Theta is a product of norms
+  // phi(c w) = c^degree phi(w), and likewise theta
+  int degree() const { return hidden.empty() ? act.power + 1 : static_cast<int>(hidden.size()) + 1; }
 };
 
 // The objective of one width. The views of the problem must outlive it.
