@@ -304,7 +304,7 @@ def test_every_method_is_sound(ls, method, rng):
 def test_threads_do_not_change_a_certificate(ls, rng):
     for formula in (
         table.Formula(table.family("generic", 3, 2, 12), True, True),
-        table.Formula(table.family("generic", 6, 2, 10)),
+        table.Formula(hn.Problem(rng.standard_normal((10, 6)), rng.standard_normal((10, 2)), 0.5)),
         table.Formula(table.family("generic", 2, 1, 12), "free", True),
     ):
         land, p = formula.landscape(ls), formula.random(3, rng)

@@ -62,6 +62,8 @@ def _upper(
     problem: NetworkProblem, q: FloatArray, method: str, stated: float, proof: Mapping[str, Any], limit: int
 ) -> float | None:
     if problem.power == 2:
+        if method == "sweep":
+            return _squared_line(problem.X, q, problem.slope)
         return _squared(problem.X, q, problem.slope, limit) if method == "spectral" else None
     if problem.free_bias:
         return _anchored(problem.X[:, :-1], q, problem.slope, method, stated, proof, limit)
@@ -74,6 +76,16 @@ def _upper(
 
 
 # ------------------------------------------------------------------------------------------------ kinds of units
+
+
+def _squared_line(X: FloatArray, Q: FloatArray, slope: float) -> float | None:
+    """Squared units of one input: two directions."""
+    if X.shape[1] != 1:
+        return None
+    t = X[:, 0]
+    sizes = float(np.sum(np.linalg.norm(Q, axis=1) * t * t))
+    values = [float(np.linalg.norm((np.maximum(s * t, slope * s * t) ** 2) @ Q)) for s in (1.0, -1.0)]
+    return max(values) + gamma(len(t) + Q.shape[1] + 16) * sizes
 
 
 def _units(
