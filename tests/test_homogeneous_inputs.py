@@ -189,7 +189,11 @@ REFUSED = {
         ValueError,
         ["bias", "'free'", "power 1"],
     ),
-    "free bias of subnetworks": ({"bias": "free", "intercept": True, "hidden": (2,)}, ValueError, ["bias", "single units"]),
+    "free bias of subnetworks": (
+        {"bias": "free", "intercept": True, "hidden": (2,)},
+        ValueError,
+        ["bias", "single units"],
+    ),
 }
 
 

@@ -85,7 +85,10 @@ def _witness(problem: NetworkProblem, q: FloatArray, v: FloatArray) -> tuple[Flo
     if not size > 0.0:
         return None
     v = v / size
-    u = q.T @ problem._act(problem.X @ v)
+    h = problem.X @ v
+    for _ in problem.hidden or (1,):
+        h = problem._act(h)
+    u = q.T @ h
     top = float(np.max(np.abs(u), initial=0.0))
     if not top > 0.0:
         return None

@@ -310,34 +310,40 @@ class NetworkProblem:
         if not self.intercept or self.decay:
             return g
         empty = self._empty()
-        if empty.any():  # a class that no sample has: its b goes to minus infinity, its slopes to zero
-            q = np.where(empty, 0.0, g + self.Y)
-            g = q / np.sum(q, axis=1, keepdims=True) - self.Y
+        if empty.any():  # what b tends to infinity for has no slopes there
+            if self.loss == "softmax":
+                q = np.where(empty, 0.0, g + self.Y)
+                g = q / np.sum(q, axis=1, keepdims=True) - self.Y
+            else:
+                g = np.where(empty, 0.0, g)
         for _ in range(3):
             room = self._room(g)
-            total = float(np.sum(room))
-            if not total > 0.0:
-                break
-            g = g - (room / total) * g.sum(axis=0)
+            total = np.sum(room, axis=0)
+            share = np.divide(room, total, out=np.zeros_like(room), where=total > 0.0)
+            g = g - share * g.sum(axis=0)
         return g
 
     def _empty(self) -> npt.NDArray[np.bool_]:
-        """Classes without a sample, for softmax."""
-        return np.asarray((np.max(self.Y, axis=0) <= 0.0) & (self.loss == "softmax"))
+        """Classes without a sample, for softmax; outputs all of whose labels are one, for the other labels."""
+        if self.loss == "softmax":
+            return np.asarray(np.max(self.Y, axis=0) <= 0.0)
+        one = (self.loss in ("logistic", "squared_hinge")) & (np.min(self.Y, axis=0) == np.max(self.Y, axis=0))
+        return np.asarray(one, dtype=np.bool_)
 
     def _room(self, g: FloatArray) -> FloatArray:
-        """How far a row's (column vector (m, 1), or each entry's) slopes may move either way within the domain."""
+        """How far each entry's slope may move either way within the domain; for softmax all of a row alike."""
         if self.loss == "squared":
-            return np.ones((len(g), 1))
+            return np.ones_like(g)
         if self.loss == "huber":
-            inside = np.min(self.delta - np.abs(g), axis=1, keepdims=True)
+            inside = self.delta - np.abs(g)
         elif self.loss == "logistic":
             share = -self.Y * g
-            inside = np.min(np.minimum(share, 1.0 - share), axis=1, keepdims=True)
+            inside = np.minimum(share, 1.0 - share)
         elif self.loss == "squared_hinge":
-            inside = np.min(-self.Y * g, axis=1, keepdims=True)
+            inside = -self.Y * g
         else:
-            inside = np.min(np.where(self._empty(), np.inf, g + self.Y), axis=1, keepdims=True)
+            least = np.min(np.where(self._empty(), np.inf, g + self.Y), axis=1, keepdims=True)
+            inside = np.broadcast_to(least, g.shape)
         return np.asarray(np.maximum(inside, 0.0))
 
     def dual_slopes(self, p: Layers, radial: float, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -358,11 +364,10 @@ class NetworkProblem:
         if not self.intercept or self.decay:
             return np.zeros_like(q)
         room = self._room(q)
-        total = float(np.sum(room))
+        total = np.sum(room, axis=0)
         rest = np.array([abs(math.fsum(column)) for column in q.T])
-        if not total > 0.0:
-            return np.full_like(q, math.inf) if rest.any() else np.zeros_like(q)
-        return np.asarray(room / total * rest)
+        share = np.divide(room, total, out=np.zeros_like(room), where=total > 0.0)
+        return np.asarray(share * rest + np.where((total > 0.0) | (rest == 0.0), 0.0, math.inf))
 
     def reach(self, g: FloatArray) -> float:
         """The largest s with s g in the domain of l*."""

@@ -81,8 +81,8 @@ def check_pair(
     φ is continuous, so that the bounded image is closed too, is not looked at.
 
     Args:
-        phi: ``φ(*blocks)``, the outputs of one unit on the data, an array of any fixed shape. Or the name of a unit, or a
-            :class:`ParallelNetwork`: their own φ on blocks u (nL,), v (d,), with ``hidden`` W1, ..., WL. With free
+        phi: ``φ(*blocks)``, the outputs of one unit on the data, an array of any fixed shape. Or the name of a unit, or
+            a :class:`ParallelNetwork`: their own φ on blocks u (nL,), v (d,), with ``hidden`` W1, ..., WL. With free
             biases φ is taken up to constants, which the free intercept fits.
         theta: ``θ(*blocks)``, a number. May be left out for a name or a network: their own.
         shapes: Shapes of the blocks; None for a name or a network.

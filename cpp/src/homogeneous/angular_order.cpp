@@ -191,16 +191,14 @@ void repair(AngularOrder& order) {
   Vector spare(order.lines.cols());
   const auto precedes = [&](const Ray& a, const Ray& b) { return compare_angles(order, a.slot, b.slot) > 0; };
   for (Index k = 1; k <= order.size; ++k) {
-    const Ray next = ray(order, k);
-    if (!chain.empty() && next.key - chain.back().key > kTie) {
-      chain.clear();
+    chain.push_back(ray(order, k));
+    if (k < order.size && ray(order, k + 1).key - chain.back().key <= kTie) continue;
+    const Index count = static_cast<Index>(chain.size());
+    if (!std::is_sorted(chain.begin(), chain.end(), precedes)) {
+      std::stable_sort(chain.begin(), chain.end(), precedes);
+      permute(chain.data(), count, k + 1 - count, order, spare.data());
     }
-    chain.push_back(next);
-    const bool last = k == order.size || ray(order, k + 1).key - next.key > kTie;
-    if (!last || std::is_sorted(chain.begin(), chain.end(), precedes)) continue;
-    std::stable_sort(chain.begin(), chain.end(), precedes);
-    permute(chain.data(), static_cast<Index>(chain.size()), k + 1 - static_cast<Index>(chain.size()), order,
-            spare.data());
+    chain.clear();
   }
 }
 
@@ -211,12 +209,11 @@ void close(AngularOrder& order) {
 
 }  // namespace
 
-AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, int power, bool sorted,
-                           const Context& context) {
+AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, bool sorted, const Context& context) {
   const Index m = x.rows(), outputs = q.cols(), rows = m + kFences;
   AngularOrder result;
 
-  // Keys, and the exponent of the largest 2^(power e) |q_il|.
+  // Keys, and the exponent of the largest 2^e |q_il|.
   Vector keys(rows);
   std::vector<int> largest(static_cast<std::size_t>(chunks(m)) + 1, INT_MIN);
   parallel_for(chunks(m), context, [&](Index b, int) {
@@ -233,7 +230,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, i
       if (size == 0.0 || (x(i, 0) == 0.0 && x(i, 1) == 0.0)) continue;
       const Line line = canonical(x(i, 0), x(i, 1));
       keys(i) = key_of(line.x1, line.x2);
-      most = std::max(most, power * line.exponent + exponent_of(size));
+      most = std::max(most, line.exponent + exponent_of(size));
     }
     require(zero == 0.0, "X and Q must be finite");
     largest[static_cast<std::size_t>(b)] = most;
@@ -257,12 +254,11 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, i
       return;
     }
     const Line line = canonical(x(i, 0), x(i, 1));
-    const PowerOfTwo scale(power * line.exponent - result.exponent);
+    const PowerOfTwo scale(line.exponent - result.exponent);
     out[0] = line.side;
     out[1] = line.x1;
     out[2] = line.x2;
-    const double sign = power == 1 ? 1.0 : out[0];
-    for (Index l = 0; l < outputs; ++l) out[3 + l] = sign * (scale * q(i, l));
+    for (Index l = 0; l < outputs; ++l) out[3 + l] = scale * q(i, l);
   };
   const std::vector<Index> start = distribute(rows, low, high, sorted ? bucket_count(rows) : 1, key, move, context);
   const Index n = result.size = start.back(), buckets = static_cast<Index>(start.size()) - 1;

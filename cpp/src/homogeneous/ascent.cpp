@@ -18,6 +18,7 @@ namespace landscape::homogeneous {
 
 namespace {
 
+constexpr double kHalfTurn = 3.141592653589793;
 constexpr Index kBlock = 24;  // starts that climb together: full panels of linalg/products
 
 // f and the gradient G of f^2 / 2 at a few directions, the columns of W, samples in tiles that stay in cache.
@@ -121,7 +122,7 @@ Index climb(Values& values, MatrixView w, double* f, Index max_iterations, doubl
         continue;
       }
       c.idle = iteration > 0 && found(j) <= c.value * (1.0 + tolerance) ? c.idle + 1 : 0;
-      c.last_angle = c.rejected > 0 ? c.angle : M_PI;
+      c.last_angle = c.rejected > 0 ? c.angle : kHalfTurn;
       c.rejected = 0;
       c.value = found(j);
       w.row(i) = trial.col(j).transpose();
@@ -260,17 +261,20 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
   }
 
   const int exponent = act.power * data.x_exponent + data.q_exponent;
-  const double above = unscaled_lower(1.0, exponent) > 0.0 ? std::ldexp(settings.threshold, -exponent) : 0.0;
   Index best = 0;
   f.maxCoeff(&best);
   result.direction = w.row(best).transpose();
   result.lower = attained(x, q, act, result.direction, context);
   if (std::isfinite(settings.threshold)) {
+    const double above = std::ldexp(settings.threshold, -exponent);
     const Ranked ranked(w, f, settings.separation, act.even(), settings.count, above);
-    result.maximizers.directions = rows_of(w, ranked.kept);
-    result.maximizers.values.resize(result.maximizers.directions.rows());
-    for (Index i = 0; i < result.maximizers.values.size(); ++i)
-      result.maximizers.values(i) = std::ldexp(f(ranked.kept[i]), exponent);
+    Matrix& directions = result.maximizers.directions;
+    Vector& values = result.maximizers.values;
+    directions = rows_of(w, ranked.kept);
+    values.resize(directions.rows());
+    double least = result.lower;
+    for (Index i = 0; i < values.size(); ++i)
+      values(i) = least = std::min(least, attained(x, q, act, directions.row(i).transpose(), context));
   }
   return result;
 }

@@ -19,6 +19,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLevel = 16.0 * kUnitRoundoff;  // relative differences of values that mean nothing
+constexpr double kProgress = 1e-6;               // relative decrease of the value that is worth a round
+constexpr Index kIdleRounds = 20;                // without progress of value or gap
 constexpr Index kNewtonSteps = 6;                // of one round
 constexpr Index kFirstSet = 24;                  // units of the first working set
 
@@ -82,9 +84,9 @@ class Solver {
       lower = std::max(lower, value_ - gap());
       const double relative = value_ > 0.0 ? (value_ - lower) / std::max(value_, floor) : 0.0;
       result.converged = relative <= settings_.tolerance || value_ <= floor;
-      idle = relative < 0.9 * best_gap || value_ < last * (1.0 - 1e-3) ? 0 : idle + 1;
+      idle = relative < 0.9 * best_gap || value_ < last * (1.0 - kProgress) ? 0 : idle + 1;
       best_gap = std::min(best_gap, relative);
-      if (result.converged || round >= settings_.max_iterations || idle > 30) break;
+      if (result.converged || round >= settings_.max_iterations || idle > kIdleRounds) break;
       last = value_;
       last_c = c_;
       last_b = b_;
@@ -207,16 +209,16 @@ class Solver {
   double gap() {
     length_ = g_.rowwise().norm();
     const double polar = k_ > 0 ? length_.maxCoeff() : 0.0;
-    double s = polar > lam_ ? lam_ / polar : 1.0, fit = 0.0, free = lam_ * penalty(c_);
+    double s = polar > lam_ ? lam_ / polar : 1.0, fit = 0.0;
     for (Index j = 0; j < k_; ++j) fit -= g_.row(j).dot(c_.row(j));
     if (quadratic()) {
       const double reach = polar > 0.0 ? lam_ / polar : kInfinity, squared = e_.squaredNorm();
+      // the minimiser of (1 - s)^2 / 2 |E|^2 - s fit
       s = squared > 0.0 ? std::clamp(1.0 + fit / squared, 0.0, reach) : 1.0;
-      // minimises (1 - s)^2 / 2 |E|^2 - s fit
     }
     if (intercept_ && !balanced_) s = 0.0;
     return sum_rows([&](const auto& loss, Index i) { return excess(loss, &z_(i, 0), &y_(i, 0), n_, s); }) +
-           std::max(0.0, free - s * fit);
+           std::max(0.0, lam_ * penalty(c_) - s * fit);
   }
 
   void profile_intercept();
@@ -281,7 +283,9 @@ void Solver::profile_intercept() {
       else
         hessian.diagonal() = second_.colwise().sum().transpose();
     }
-    hessian.diagonal().array() += 1e-12 * (hessian.trace() + static_cast<double>(m_));
+    // softmax is flat along equal shifts, and all but flat for a class that no sample has
+    hessian.diagonal() *= 1.0 + 1e-12;
+    hessian.diagonal().array() += (coupled ? 1e-20 : 1e-12) * static_cast<double>(m_);
     const Vector d = -hessian.llt().solve(sum);
     double t = 1.0, next = value;
     for (; t > 1e-12; t *= 0.5) {
@@ -336,8 +340,7 @@ void Solver::improve(double relative) {
   damp_ = damping_ * std::min(1e-2, relative);
   const Weighted model = weighted_gram(set);
   const Matrix old = c;
-  Matrix q = model.gram;
-  QuadraticGroupLasso(q, lam_, c, g, context_).minimise(std::max(0.2 * settings_.tolerance, 0.1 * relative));
+  QuadraticGroupLasso(model.gram, lam_, c, g, context_).minimise(std::max(0.2 * settings_.tolerance, 0.1 * relative));
   const Matrix d = c - old;
   const double t = advance(set, d, -(model.centre * d).transpose());  // sum_i e_i = 0
   damping_ = t == 1.0 ? std::max(1e-3, damping_ / 4.0) : std::min(1e6, damping_ * 8.0);

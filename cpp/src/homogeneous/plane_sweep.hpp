@@ -99,6 +99,7 @@ class PlaneSweep {
     for (std::size_t j = 0; j < size; ++j) sum += values[j] * values[j];
     return std::sqrt(sum);
   }
+  static double length_of(double u, double v) { return std::sqrt(u * u + v * v); }
   static double dot(const Point& a, const Point& b) {
     double sum = 0.0;
     for (int c = 0; c < D; ++c) sum += a[at(c)] * b[at(c)];
@@ -135,22 +136,22 @@ class PlaneSweep {
       matrix_[j] = a_.unit * static_cast<double>(sum + offset[j]);
     }
   }
-  // P_T A^T if nL = 1
-  std::array<double, 2> plane_part(const std::int64_t* a) const {
-    std::array<double, 2> y{};
-    for (std::size_t c = 0; c < D; ++c) {
-      const double entry = static_cast<double>(a[c]);
-      y[0] += along_[0][c] * entry;
-      y[1] += along_[1][c] * entry;
-    }
-    return y;
+  // z . w turns from + to -
+  void pass(const typename PlaneOrder<D>::Event& event, std::int64_t* sum) const {
+    const std::int64_t* const jump = a_.jumps.data() + at(event.hyperplane) * entries();
+    const std::int64_t mask = -static_cast<std::int64_t>(event.side > 0);
+    for (std::size_t e = 0; e < entries(); ++e) sum[e] += (jump[e] ^ mask) - mask;  // + jump or - jump
+  }
+  void measure() {
+    size_ = norm(matrix_.data(), matrix_.size());
+    matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
   }
 
   // Is max |A w| <= the gate? A^T A is nL D u |A|_F^2 off at most, its Cholesky factor D (D + 1) u gate^2.
   bool below_gate() const {
-    if constexpr (Outputs == 1) {
-      double squared = 0.0;
-      for (int c = 0; c < D; ++c) squared += matrix_[at(c)] * matrix_[at(c)];
+    double squared = 0.0;
+    for (std::size_t j = 0; j < entries(); ++j) squared += matrix_[j] * matrix_[j];
+    if (Outputs == 1 || squared <= gate_squared_) {
       return squared <= gate_squared_;
     } else {
       // gate^2 I - A^T A has a Cholesky factor
@@ -195,7 +196,8 @@ class PlaneSweep {
 
   void sweep();
   void start();
-  void visit(Index k);
+  void sweep_one_output();
+  void look_into_one_output(const Piece& piece, const std::array<double, 2>& y, double margin);
   void look_into_all(const Piece& piece);
   void look_into(const Piece& piece, const LocalPattern& pattern);
   void restrict_to_complement(const std::vector<std::size_t>& vanishing);
@@ -219,9 +221,6 @@ class PlaneSweep {
   std::vector<std::int64_t> sum_, total_, offsets_;
   std::vector<double> matrix_, restricted_, y_;
   double size_ = 0.0, matrix_error_ = 0.0;  // |A|_F, and how far A is off, projected or not
-  std::array<Point, 2> along_{};  // unit b1, unit b2
-  std::array<double, 2> total_y_{};
-  double margin_ = 0.0;
   std::vector<LocalPattern> independent_, dependent_;
   const std::vector<LocalPattern>* patterns_ = nullptr;
 };
@@ -231,10 +230,11 @@ template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::start() {
   const std::size_t size = entries();
   sum_ = a_.base;
+  std::int64_t* const sum = sum_.data();
   for (const auto& event : order_.events()) {
-    if (event.side < 0) continue;
     const std::int64_t* const jump = a_.jumps.data() + at(event.hyperplane) * size;
-    for (std::size_t e = 0; e < size; ++e) sum_[e] += jump[e];
+    const std::int64_t mask = -static_cast<std::int64_t>(event.side > 0);
+    for (std::size_t e = 0; e < size; ++e) sum[e] += jump[e] & mask;
   }
   total_ = a_.total;
   for (const Index t : order_.span())
@@ -242,70 +242,85 @@ void PlaneSweep<D, Outputs>::start() {
   offsets_.assign(patterns_->size() * size, 0);
   for (std::size_t p = 0; p < patterns_->size(); ++p)
     for (const std::size_t j : (*patterns_)[p].positive)
-      for (std::size_t e = 0; e < size; ++e)
-        offsets_[p * size + e] += a_.jumps[at(order_.span()[j]) * size + e];
+      for (std::size_t e = 0; e < size; ++e) offsets_[p * size + e] += a_.jumps[at(order_.span()[j]) * size + e];
 }
 
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::sweep() {
   start();
-  if constexpr (Outputs == 1) {
-    for (int c = 0; c < D; ++c) along_[0][at(c)] = a_.unit * order_.b1()[at(c)];
-    for (int c = 0; c < D; ++c) along_[1][at(c)] = a_.unit * order_.b2()[at(c)];
-    total_y_ = plane_part(total_.data());
-    margin_ = PlaneOrder<D>::kNormalLength * (a_.error + PlaneOrder<D>::kRounding * a_.largest);
-  }
-  const auto& events = order_.events();
-  const Index pieces = std::max<Index>(static_cast<Index>(events.size()), 1);
+  const auto& z = order_.events();
+  const Index pieces = std::max<Index>(static_cast<Index>(z.size()), 1);
   harvest_->pieces += 2 * pieces;
-  const std::size_t size = entries();
-  std::int64_t* const sum = sum_.data();
+  if constexpr (Outputs == 1) {
+    if (!z.empty()) {
+      sweep_one_output();
+      return;
+    }
+  }
   for (Index k = 0; k < pieces; ++k) {
-    visit(k);
-    if (events.empty()) break;
-    // z_k . w turns from + to -
-    const auto& event = events[at(k)];
-    const std::int64_t* const jump = a_.jumps.data() + at(event.hyperplane) * size;
-    const std::int64_t mask = -static_cast<std::int64_t>(event.side > 0);
-    for (std::size_t e = 0; e < size; ++e) sum[e] += (jump[e] ^ mask) - mask;  // + jump or - jump
+    look_into_all({k, 1});
+    look_into_all({k, -1});
+    if (!z.empty()) pass(z[at(k)], sum_.data());
+  }
+}
+
+// With nL = 1 the vector y = P_T A^T is the same for all faces at a piece, and on few pieces it matters: those that
+// contain y, and those whose vertex has a value |z x y| / |z| above the gate.
+template <int D, int Outputs>
+void PlaneSweep<D, Outputs>::sweep_one_output() {
+  using Plane = std::array<double, 2>;
+  std::array<std::int64_t, D> sum;
+  std::copy(sum_.begin(), sum_.end(), sum.begin());
+  Point b1 = order_.b1(), b2 = order_.b2();
+  for (int c = 0; c < D; ++c) {
+    b1[at(c)] *= a_.unit;
+    b2[at(c)] *= a_.unit;
+  }
+  const auto plane_part = [&](const std::int64_t* a) {
+    Plane y{};
+    for (std::size_t c = 0; c < D; ++c) {
+      const double entry = static_cast<double>(a[c]);
+      y[0] += b1[c] * entry;
+      y[1] += b2[c] * entry;
+    }
+    return y;
+  };
+  const Plane total = plane_part(total_.data());
+  const double margin = PlaneOrder<D>::kNormalLength * (a_.error + PlaneOrder<D>::kRounding * a_.largest);
+  const auto& z = order_.events();
+  auto last = z.back();
+  last.u = -last.u;
+  last.v = -last.v;
+  for (Index k = 0; k < static_cast<Index>(z.size()); ++k) {
+    const auto& next = z[at(k)];
+    const Plane y = plane_part(sum.data()), opposite{total[0] - y[0], total[1] - y[1]};
+    const double gate = plane_gate_squared_ * (next.u * next.u + next.v * next.v);
+    const auto matters = [&](const Plane& p) {
+      const double to_next = next.u * p[0] + next.v * p[1], to_last = last.u * p[0] + last.v * p[1];
+      const double reach = std::abs(next.u * p[1] - next.v * p[0]) + 3.0 * margin;
+      // z_k . w >= 0 >= z_{k-1} . w, or the other way around
+      return (std::min(to_next, to_last) <= margin && std::max(to_next, to_last) >= -margin) || reach * reach > gate;
+    };
+    if (matters(y) || matters(opposite)) {
+      std::copy(sum.begin(), sum.end(), sum_.begin());
+      for (const int side : {1, -1}) look_into_one_output({k, side}, side > 0 ? y : opposite, margin);
+    }
+    pass(next, sum.data());
+    last = next;
   }
 }
 
 template <int D, int Outputs>
-void PlaneSweep<D, Outputs>::visit(Index k) {
-  if constexpr (Outputs == 1) {
-    // y = P_T A^T is the same for all faces at a piece
-    const auto& z = order_.events();
-    const std::array<double, 2> y = plane_part(sum_.data()), opposite{total_y_[0] - y[0], total_y_[1] - y[1]};
-    if (!z.empty()) {
-      const auto &next = z[at(k)], &last = k > 0 ? z[at(k - 1)] : z.back();
-      const double turn = k > 0 ? 1.0 : -1.0, gate = plane_gate_squared_ * (next.u * next.u + next.v * next.v);
-      const auto of_interest = [&](const std::array<double, 2>& p) {
-        const double to_next = next.u * p[0] + next.v * p[1], to_last = turn * (last.u * p[0] + last.v * p[1]);
-        const double reach = std::abs(next.u * p[1] - next.v * p[0]) + 3.0 * margin_;  // |z| times the value at its vertex
-        const bool elsewhere = std::min(to_next, to_last) > margin_ || std::max(to_next, to_last) < -margin_;
-        return !elsewhere || reach * reach > gate;
-      };
-      if (!(of_interest(y) | of_interest(opposite))) return;
-    }
-    for (const int side : {1, -1}) {
-      const Piece piece{k, side};
-      const auto& p = side > 0 ? y : opposite;
-      const Sides here = in_piece(piece, p[0], p[1], margin_);
-      if (here.plus || here.minus) {
-        look_into_all(piece);
-      } else {
-        convert(side, 0);
-        size_ = norm(matrix_.data(), matrix_.size());
-        matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
-        y_.assign(p.begin(), p.end());
-        vertex(piece);
-      }
-    }
-  } else {
-    look_into_all({k, 1});
-    look_into_all({k, -1});
+void PlaneSweep<D, Outputs>::look_into_one_output(const Piece& piece, const std::array<double, 2>& y, double margin) {
+  const Sides here = in_piece(piece, y[0], y[1], margin);
+  if (here.plus || here.minus) {
+    look_into_all(piece);
+    return;
   }
+  convert(piece.side, 0);
+  measure();
+  y_.assign(y.begin(), y.end());
+  vertex(piece);
 }
 
 template <int D, int Outputs>
@@ -318,8 +333,7 @@ void PlaneSweep<D, Outputs>::look_into_all(const Piece& piece) {
 
 template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::look_into(const Piece& piece, const LocalPattern& pattern) {
-  size_ = norm(matrix_.data(), entries());
-  matrix_error_ = a_.error + PlaneOrder<D>::kRounding * size_;
+  measure();
   for (const std::vector<std::size_t>& vanishing : pattern.vanishing) {
     if (vanishing.size() == order_.span().size()) {
       on_plane(piece);
@@ -376,7 +390,7 @@ typename PlaneSweep<D, Outputs>::Top PlaneSweep<D, Outputs>::top() const {
     const LeadingPair pair = leading_pair(m.data(), D, result.w.data());
     const double error = form_error(size_, matrix_error_);
     result.value = std::sqrt(std::max(0.0, pair.l1));
-    result.error = error / (result.value + std::hypot(result.value, std::sqrt(error)));  // sqrt(l1 + error) - sqrt(l1)
+    result.error = error / (result.value + length_of(result.value, std::sqrt(error)));  // sqrt(l1 + error) - sqrt(l1)
     result.isolated = pair.l1 - pair.l2 > 8.0 * error;
     result.gap = std::max(0.0, pair.l1 - pair.l2) + 2.0 * error;
     result.angle = 3.0 * error / (pair.l1 - pair.l2);
@@ -497,9 +511,9 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
     cosine = y1[0];
     sine = y2[0];
   } else {
-    const double half = 0.5 * (p - r), radius = std::hypot(half, s), error = form_error(size_, matrix_error_);
+    const double half = 0.5 * (p - r), radius = length_of(half, s), error = form_error(size_, matrix_error_);
     top.value = std::sqrt(0.5 * (p + r) + radius);
-    top.error = error / (top.value + std::hypot(top.value, std::sqrt(error)));
+    top.error = error / (top.value + length_of(top.value, std::sqrt(error)));
     top.isolated = 2.0 * radius > 8.0 * error || !ends;
     top.gap = 2.0 * radius + 2.0 * error;
     top.angle = 1.5 * error / radius;
@@ -510,7 +524,7 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
   if (!top.isolated) {
     harvest_->gap = std::max(harvest_->gap, top.gap);
   } else {
-    const double length = std::hypot(cosine, sine);
+    const double length = length_of(cosine, sine);
     cosine = length > 0.0 ? cosine / length : 1.0;
     sine = length > 0.0 ? sine / length : 0.0;
     const double margin = PlaneOrder<D>::kNormalLength * (top.angle + PlaneOrder<D>::kRounding);
@@ -525,7 +539,7 @@ template <int D, int Outputs>
 void PlaneSweep<D, Outputs>::vertex(const Piece& piece) {
   // a quarter ahead of z, whose direction is not known well if it is short
   const auto& z = order_.events()[at(piece.k)];
-  const double scale = piece.side / std::hypot(z.u, z.v), cosine = -scale * z.v, sine = scale * z.u;
+  const double scale = piece.side / length_of(z.u, z.v), cosine = -scale * z.v, sine = scale * z.u;
   const double uncertain = 2.0 * PlaneOrder<D>::kNormalLength * PlaneOrder<D>::kRounding * std::abs(scale);
   double squared = 0.0;
   for (Index l = 0; l < outputs(); ++l) {

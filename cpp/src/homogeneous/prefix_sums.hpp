@@ -1,12 +1,11 @@
-// What sum_i act(x_i . w)^P q_i is made of on every arc of the circle, in twice the working precision.
+// The matrices A of sum_i act(x_i . w) q_i = A w on the arcs of the circle, in twice the working precision.
 //
 // Turned by a quarter, line k (angular_order.hpp) is the direction d_k = (-x2, x1) in which it vanishes, k = 1..n, and
-// w sweeps from d_1 to -d_1. With x^P = (x1, x2) or (x1^2, x1 x2, x2^2), the sums R and N of q_i x_i^P over the active
-// and the inactive samples are
-//   R_0 = sum over s_i = 1 of q~_i x~_i^P,   N_0 = - sum over s_i = -1 of q~_i x~_i^P,
-//   R_k = R_{k-1} - q~_k x~_k^P,             R_k + N_k = R_0 + N_0        between d_k and d_{k+1}, whatever s is,
-// and with the form A w, or A1 w1^2 + 2 A2 w1 w2 + A3 w2^2,
-//   f(w) = |A+ w|, A+ = R_k + a^P N_k,       f(-w) = |A- w|, A- = N_k + a^P R_k.
+// w sweeps from d_1 to -d_1. The sums R and N of q_i x_i^T over the active and the inactive samples are
+//   R_0 = sum over s_i = 1 of q~_i x~_i^T,   N_0 = - sum over s_i = -1 of q~_i x~_i^T,
+//   R_k = R_{k-1} - q~_k x~_k^T,             R_k + N_k = R_0 + N_0        between d_k and d_{k+1}, whatever s_k is:
+// a sample with s = 1 is active before its line and inactive behind it, one with s = -1 the other way round. Hence
+//   f(w) = |A+ w|, A+ = R_k + a N_k,         f(-w) = |A- w|, A- = N_k + a R_k.
 #pragma once
 
 #include <algorithm>
@@ -18,41 +17,39 @@
 
 namespace landscape::homogeneous {
 
-template <int P>
 class PrefixSums {
  public:
   static constexpr Index kBlock = 1024;  // lines from one stored sum to the next
 
   PrefixSums(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const Context& context)
-      : outputs_(q.cols()), gain_(P == 1 ? Pair{slope, 0.0} : two_product(slope, slope)) {
-    const bool even = P == 2 && slope == -1.0, same = slope == 1.0 || even;  // A does not depend on the arc
-    lines_ = angular_order(x, q, P, !same, context);
+      : outputs_(q.cols()), slope_(slope) {
+    const bool linear = slope == 1.0;
+    lines_ = angular_order(x, q, !linear, context);
     sum(context);
-    if (same) {
-      const int exponent = lines_.exponent;
-      lines_ = angular_order(x.topRows(0), q.topRows(0), P, true, context);
-      lines_.exponent = exponent;
-      states_ = total_;
-    }
+    if (!linear) return;
+    // A does not depend on the arc: the fences are enough.
+    const int exponent = lines_.exponent;
+    lines_ = angular_order(x.topRows(0), q.topRows(0), true, context);
+    lines_.exponent = exponent;
+    states_ = total_;
   }
 
   const AngularOrder& lines() const { return lines_; }
   Index outputs() const { return outputs_; }
   Index blocks() const { return (lines_.size + kBlock - 1) / kBlock; }
-  // On |sum_i act(x_i . w)^P q_i|_2 at any w of length one, before A is rounded. Every exact term of a sum reaches its
-  // low part, u D sum |q_i|_1 |x_i|_1^P in all for chains of D sums, and these are added with D roundings more; R and N
+  // On |sum_i act(x_i . w) q_i|_2 at any w of length one, before A is rounded. Every exact term of a sum reaches its
+  // low part, u D sum |q_i|_1 |x_i|_1 in all for chains of D sums, and these are added with D roundings more; R and N
   // are made of a few such sums.
   double error() const { return error_; }
   double weight() const { return weight_; }
 
   // R before line k + 1 of block b, k = b kBlock
-  const Pair* before(Index block) const { return states_.data() + block * (P + 1) * outputs_; }
+  const Pair* before(Index block) const { return states_.data() + block * 2 * outputs_; }
 
-  // r <- r - q~_kl x~_k^P
+  // row l of R: r <- r - q~_kl x~_k^T
   void pass(Index k, Index l, Pair* r) const {
-    Pair term[P + 1];
-    monomials(k, l, term);
-    for (int j = 0; j <= P; ++j) r[j] = r[j] - term[j];
+    r[0] = r[0] - two_product(lines_.q(k, l), lines_.x1(k));
+    r[1] = r[1] - two_product(lines_.q(k, l), lines_.x2(k));
   }
 
   // R behind all lines that w has passed. Needs w1 < 0, or w1 = 0 < w2.
@@ -66,13 +63,13 @@ class PrefixSums {
         high = k - 1;
     }
     const Index block = std::min(low / kBlock, blocks() - 1);
-    std::vector<Pair> r(before(block), before(block) + (P + 1) * outputs_);
+    std::vector<Pair> r(before(block), before(block) + 2 * outputs_);
     for (Index k = block * kBlock + 1; k <= low; ++k)
-      for (Index l = 0; l < outputs_; ++l) pass(k, l, r.data() + (P + 1) * l);
+      for (Index l = 0; l < outputs_; ++l) pass(k, l, r.data() + 2 * l);
     return r;
   }
 
-  // (A+, A-) of entry j = (P + 1) l + ..., rounded once
+  // (A+, A-) of entry j = 2 l or 2 l + 1, rounded once
   void forms(Index j, Pair r, double& plus, double& minus) const {
     const Pair n = total_[static_cast<std::size_t>(j)] - r;
     plus = combined(r, n);
@@ -80,40 +77,25 @@ class PrefixSums {
   }
 
  private:
-  void monomials(Index k, Index l, Pair* out) const {
-    const double q = lines_.q(k, l), x1 = lines_.x1(k), x2 = lines_.x2(k);
-    if constexpr (P == 1) {
-      out[0] = two_product(q, x1);
-      out[1] = two_product(q, x2);
-    } else {
-      const Pair squares[3] = {two_product(x1, x1), two_product(x1, x2), two_product(x2, x2)};
-      for (int j = 0; j < 3; ++j) {
-        out[j] = two_product(q, squares[j].high);
-        out[j].low += q * squares[j].low;
-      }
-    }
-  }
-
   double combined(Pair r, Pair n) const {
-    const Pair product = two_product(gain_.high, n.high), sum = two_sum(r.high, product.high);
-    return sum.high + (sum.low + (product.low + (r.low + (gain_.high * n.low + gain_.low * n.high))));
+    const Pair product = two_product(slope_, n.high), sum = two_sum(r.high, product.high);
+    return sum.high + (sum.low + (product.low + (r.low + slope_ * n.low)));
   }
 
   void sum(const Context& context) {
-    const Index entries = (P + 1) * outputs_, count = blocks();
-    std::vector<Pair> sums(static_cast<std::size_t>(2 * entries * count));  // of q~ x~^P in each block: s = 1, s = -1
+    const Index entries = 2 * outputs_, count = blocks();
+    std::vector<Pair> sums(static_cast<std::size_t>(2 * entries * count));  // of q~ x~^T in each block: s = 1, s = -1
     std::vector<double> weights(static_cast<std::size_t>(count));
     parallel_for(count, context, [&](Index b, int) {
       double weight = 0.0;
       for (Index k = b * kBlock + 1; k <= std::min(lines_.size, (b + 1) * kBlock); ++k) {
         Pair* const r = sums.data() + (2 * b + (lines_.side(k) < 0.0 ? 1 : 0)) * entries;
-        double size = std::abs(lines_.x1(k)) + lines_.x2(k);
-        if (P == 2) size *= size;
+        const double x1 = lines_.x1(k), x2 = lines_.x2(k), size = std::abs(x1) + x2;
         for (Index l = 0; l < outputs_; ++l) {
-          Pair term[P + 1];
-          monomials(k, l, term);
-          for (int j = 0; j <= P; ++j) r[(P + 1) * l + j] = r[(P + 1) * l + j] + term[j];
-          weight += size * std::abs(lines_.q(k, l));
+          const double ql = lines_.q(k, l);
+          r[2 * l] = r[2 * l] + two_product(ql, x1);
+          r[2 * l + 1] = r[2 * l + 1] + two_product(ql, x2);
+          weight += size * std::abs(ql);
         }
       }
       weights[static_cast<std::size_t>(b)] = weight;
@@ -145,7 +127,7 @@ class PrefixSums {
   }
 
   Index outputs_;
-  Pair gain_;  // a^P
+  double slope_;
   AngularOrder lines_;
   std::vector<Pair> total_, states_;  // R + N; R before each block
   double error_ = 0.0, weight_ = 0.0;

@@ -218,6 +218,7 @@ Vector Shor::minimise(Index max_iterations, double tolerance, Index& iterations)
   constexpr std::size_t memory = 8;
   Vector at;
   start(at);
+  if (best_.size() == 0) return best_;
   Vector gradient, curvature, next_gradient, next_curvature;
   const double nl = static_cast<double>(q_.cols());
   struct Phase {
@@ -225,7 +226,7 @@ Vector Shor::minimise(Index max_iterations, double tolerance, Index& iterations)
   };
   // |G|_p <= d^(1/p) lambda_max, and the barrier costs about nL times itself
   for (const Phase phase : {Phase{8.0, 1e-2}, Phase{32.0, 1e-3}, Phase{128.0, 1e-4}}) {
-    if (best_.size() > 0) at = best_;
+    at = best_;
     const double barrier = phase.barrier / nl;
     double value = smoothed(at, phase.order, barrier, gradient, curvature);
     std::deque<Vector> steps, changes;

@@ -21,7 +21,7 @@ class Shor {
   // Proved upper bound of the square of the polar at nu (m); infinite where nu proves nothing.
   double proved(const Vector& nu) const;
 
-  // A good nu.
+  // A good nu; empty when none was found.
   Vector minimise(Index max_iterations, double tolerance, Index& iterations);
 
  private:

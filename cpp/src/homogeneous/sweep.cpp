@@ -89,7 +89,7 @@ class Sweep {
 
   const SweepSettings& settings_;
   const Context& context_;
-  PrefixSums<1> sums_;
+  PrefixSums sums_;
   double threshold_squared_, relative_;
 };
 
@@ -171,10 +171,10 @@ void Sweep::look(Index first, Index count, const Arcs& arcs, double sign, Best& 
 }
 
 void Sweep::block(Index b, Best& best) const {
-  const Index end = std::min(sums_.lines().size, (b + 1) * PrefixSums<1>::kBlock);
+  const Index end = std::min(sums_.lines().size, (b + 1) * PrefixSums::kBlock);
   std::vector<Pair> r(sums_.before(b), sums_.before(b) + 2 * sums_.outputs());
   Arcs arcs[2];
-  for (Index first = b * PrefixSums<1>::kBlock; first < end; first += kTile - 1) {
+  for (Index first = b * PrefixSums::kBlock; first < end; first += kTile - 1) {
     const Index count = std::min(kTile, end - first + 1);
     evaluate(first, count, r.data(), arcs);
     for (int s = 0; s < 2; ++s) {

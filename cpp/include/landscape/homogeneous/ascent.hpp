@@ -34,10 +34,10 @@ struct AscentSettings {
 };
 
 struct AscentResult {
-  double lower = 0.0;  // f(direction) with all rounding taken off: Omega°(Q) >= lower
-  Vector direction;    // unit
-  Maximizers maximizers;
-  Index iterations = 0;  // evaluations of f and its gradient, over all starts
+  double lower = 0.0;     // f(direction) with all rounding taken off: Omega°(Q) >= lower
+  Vector direction;       // unit
+  Maximizers maximizers;  // values with their rounding taken off, like `lower`
+  Index iterations = 0;   // evaluations of f and its gradient, over all starts
   Index starts = 0;
 };
 
