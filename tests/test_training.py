@@ -177,9 +177,17 @@ def test_the_callback_can_end_the_runs(ls, deep):
     assert set(done.stop_reasons) == {"max_steps"}
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler: in a background job SIGINT is ignored from the start, and the run would never end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
 @pytest.mark.parametrize("count", [1, 40])
-def test_ctrl_c_returns_what_there_is(ls, deep, count):
+def test_ctrl_c_returns_what_there_is(ls, deep, count, ctrl_c):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     result = ls.train(deep, count, steps=10**9, learning_rate=1e-3, tol=0.0)

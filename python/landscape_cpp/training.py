@@ -415,36 +415,39 @@ def _run(
     slice_steps = 64  # then as many as take a moment: the starts advance together, and can be watched or interrupted
     done, position = 0, int(min(state.steps.max(initial=0), total))
     interrupted = stop = False
-    while True:
-        until = min(total, position + max(1, slice_steps))
-        if done + most_columns < columns:
-            until = min(until, int(recorded[done + most_columns - 1]))
-        here = int(np.searchsorted(recorded, until, side="right"))
-        shape = (count, here - done)
-        values, norms = np.full(shape, np.nan), np.full(shape, np.nan)
-        points = np.full((*shape, size), np.nan) if wanted else None
-        began = time.perf_counter()
-        interrupted = core.gradient_descent(
-            objective, state.points, state.step_sizes, state.steps, state.gradients, state.values,
-            state.gradient_norms, state.ceilings, state.reasons, rate is None, tolerance * land._value_at_zero,
-            _ROUNDING * land._value_at_zero, until,
-            [int(step) for step in recorded[done:here]], values, norms, points, threads,
-        )  # fmt: skip
-        trace["values"][:, done:here], trace["gradient_norms"][:, done:here] = values, norms
-        for name in wanted:
-            assert points is not None
-            trace[name][:, done:here] = _observation(land, name, points)
-        if bar is not None:
-            bar.update(until - position)
-        done, position = here, until
-        if callback is not None:
-            stop = bool(callback(until, state.values.copy()))
-        if interrupted or stop or (position >= total and done == columns):
-            break
-        elapsed = max(time.perf_counter() - began, 1e-4)
-        slice_steps = int(min(max(slice_steps * _SLICE_SECONDS / elapsed, 1), 10 * slice_steps, total + 1))
-        if not state.running():
-            slice_steps = total
+    try:
+        while True:
+            until = min(total, position + max(1, slice_steps))
+            if done + most_columns < columns:
+                until = min(until, int(recorded[done + most_columns - 1]))
+            here = int(np.searchsorted(recorded, until, side="right"))
+            shape = (count, here - done)
+            values, norms = np.full(shape, np.nan), np.full(shape, np.nan)
+            points = np.full((*shape, size), np.nan) if wanted else None
+            began = time.perf_counter()
+            interrupted = core.gradient_descent(
+                objective, state.points, state.step_sizes, state.steps, state.gradients, state.values,
+                state.gradient_norms, state.ceilings, state.reasons, rate is None, tolerance * land._value_at_zero,
+                _ROUNDING * land._value_at_zero, until,
+                [int(step) for step in recorded[done:here]], values, norms, points, threads,
+            )  # fmt: skip
+            trace["values"][:, done:here], trace["gradient_norms"][:, done:here] = values, norms
+            for name in wanted:
+                assert points is not None
+                trace[name][:, done:here] = _observation(land, name, points)
+            if bar is not None:
+                bar.update(until - position)
+            done, position = here, until
+            if callback is not None:
+                stop = bool(callback(until, state.values.copy()))
+            if interrupted or stop or (position >= total and done == columns):
+                break
+            elapsed = max(time.perf_counter() - began, 1e-4)
+            slice_steps = int(min(max(slice_steps * _SLICE_SECONDS / elapsed, 1), 10 * slice_steps, total + 1))
+            if not state.running():
+                slice_steps = total
+    except KeyboardInterrupt:  # between two calls of the kernel: every run stands at a step it completed
+        interrupted = True
     if bar is not None:
         bar.close()
     return Trace(steps=recorded, **trace), interrupted or stop

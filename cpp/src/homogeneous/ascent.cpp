@@ -208,6 +208,14 @@ Matrix rows_of(const Matrix& w, const std::vector<Index>& rows) {
   return result;
 }
 
+// Polishing one start takes some sixty great circles, of two products with X and Q and a sort each.
+Index polished(const AscentSettings& settings, const Scaled& data) {
+  constexpr double operations = 2e9;
+  if (settings.polished > 0) return settings.polished;
+  const auto m = static_cast<double>(data.x.rows()), width = static_cast<double>(data.x.cols() + data.q.cols());
+  return static_cast<Index>(std::clamp(operations / (60.0 * m * (2.0 * width + 30.0)), 16.0, 4096.0));
+}
+
 }  // namespace
 
 AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Activation& act,
@@ -215,7 +223,7 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
   require_valid(act);
   require(starts.rows() == 0 || starts.cols() == x.cols(), "starts must have as many columns as X");
   require(settings.random_starts >= 0 && settings.sample_starts >= 0 && settings.max_iterations >= 0 &&
-              settings.count >= 0 && settings.polished >= 1,
+              settings.count >= 0 && settings.polished >= 0,
           "counts of starts, iterations and maximisers must not be negative");
   const Scaled data = scaled(x, q);
   const Index d = x.cols();
@@ -247,14 +255,16 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
     result.iterations = evaluations.sum();
   }
   if (kinks) {
-    const Ranked distinct(w, f, 1e-2, act.even(), settings.polished, -1.0);
+    const Ranked distinct(w, f, 1e-2, act.even(), polished(settings, data), -1.0);
     w = rows_of(w, distinct.kept);
     f.resize(w.rows());
     std::vector<FaceAscent> faces(static_cast<std::size_t>(threads), FaceAscent(data, act.slope));
     Eigen::VectorX<Index> steps = Eigen::VectorX<Index>::Zero(w.rows());
     parallel_for(w.rows(), context, [&](Index i, int thread) {
       Vector v = w.row(i).transpose();
-      f(i) = faces[thread].climb(v, settings.tolerance, settings.max_iterations, steps(i));
+      f(i) = faces[thread].climb(v, settings.tolerance, settings.max_iterations, steps(i), [&] {
+        if (thread == 0) context.check();
+      });
       w.row(i) = v.transpose();
     });
     result.iterations += steps.sum();

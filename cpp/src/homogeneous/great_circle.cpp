@@ -265,7 +265,8 @@ bool FaceAscent::release(const Vector& w, double tolerance) {
   return true;
 }
 
-double FaceAscent::climb(Vector& w, double tolerance, Index max_steps, Index& steps) {
+double FaceAscent::climb(Vector& w, double tolerance, Index max_steps, Index& steps,
+                         const std::function<void()>& check) {
   constexpr Index refresh = 16, decomposed_up_to = 32;
   const Index d = data_.x.cols(), nl = data_.q.cols();
   zero_.clear();
@@ -273,6 +274,7 @@ double FaceAscent::climb(Vector& w, double tolerance, Index max_steps, Index& st
   Index failures = 0;
   for (Index step = 0; step < max_steps; ++step) {
     ++steps;
+    check();
     if (step % refresh == 0) t_.noalias() = data_.x * w;
     differentiate();
     if (value_ == 0.0) break;

@@ -2,7 +2,7 @@
 // great circles.
 #pragma once
 
-#include <utility>
+#include <functional>
 #include <vector>
 
 #include "landscape/homogeneous/activation.hpp"
@@ -47,8 +47,8 @@ class FaceAscent {
  public:
   FaceAscent(const Scaled& data, double slope);
 
-  // Improves the unit vector w and returns f(w); `steps` counts the great circles.
-  double climb(Vector& w, double tolerance, Index max_steps, Index& steps);
+  // Improves the unit vector w and returns f(w); `steps` counts the great circles, before each of which `check` runs.
+  double climb(Vector& w, double tolerance, Index max_steps, Index& steps, const std::function<void()>& check);
 
  private:
   bool search_along(Vector& w, double tolerance);  // along direction_; moves w, t_ and value_ to a better point

@@ -25,8 +25,8 @@ struct AscentSettings {
   Index sample_starts = 128;   // +-x_i / |x_i| of the largest |q_i| |x_i|^power
   Index max_iterations = 200;  // per start, of either stage
   double tolerance = 1e-10;    // relative gain of a step under which a start has arrived
-  Index polished = 4096;       // of the best distinct directions of the climb; what the climb has reached says little
-                               // about what polishing will (measured at trained residuals)
+  Index polished = 0;  // of the best distinct directions; 0: what a few seconds allow, between 16 and all of them.
+                       // How high the climb came says little about what polishing finds (measured).
   std::uint64_t seed = 0;
   double threshold = std::numeric_limits<double>::infinity();  // maximisers above it are collected
   double separation = 0.05;                                    // radians between collected maximisers
