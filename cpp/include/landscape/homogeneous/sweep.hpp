@@ -5,9 +5,9 @@
 //   f^2 = alpha + beta cos 2 phi + gamma sin 2 phi,   alpha, beta = (M11 +- M22) / 2,   gamma = M12,
 // so the maximum of the arc is alpha + |(beta, gamma)|, if its angle lies inside, or the larger of the two ends.
 //
-// Why `upper` is one. The lines are ordered by exact comparisons, so A is the matrix of the arc; it is a prefix sum in
-// twice the working precision, off by at most 32 D^2 u^2 sum_i |q_i|_1 |x_i|_1 with D the length of the chains of sums,
-// a few thousand. What is left are the roundings of one arc, (4 nL + 32) u (f + |A|_F), at its ends as at its peak.
+// Why `upper` is one. The lines are in exact order, so A is the matrix of the arc; it is a prefix sum in twice the
+// working precision, off by at most 64 D^2 u^2 sum_i |q_i|_1 |x_i|_1 with D the length of the chains of sums, a few
+// thousand. What is left are the roundings of one arc: (4 nL + 32) u f at a peak, and 4 u |A|_F more at an end.
 #pragma once
 
 #include <limits>
