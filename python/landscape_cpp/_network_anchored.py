@@ -135,7 +135,7 @@ def anchored_bounds(
             bound = whole * math.hypot(norm, math.sqrt(samples) * away) * (1.0 + 8.0 * UNIT)
             if proof is not None and bound > max(lower, upper):
                 moved = np.ascontiguousarray(coordinates - coordinates[origin])
-                found = core.polar_spectral(moved, q, slope, 1, True, n_threads)
+                found = core.polar_spectral(moved, q, slope, 1, True, 1)
                 if found[1] < bound:
                     bound, proof["nu"][origin], proof["exponent"] = found[1], found[4], found[5]
             upper = max(upper, bound)
