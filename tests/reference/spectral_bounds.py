@@ -21,7 +21,11 @@ def polar_value(X, Q, w, slope=0.0, power=1):
 
 
 def norms(X, Q, power=1):
-    """|Q|_2 |X|_2^p; also for subnetworks of any depth when p = 1."""
+    """|Q|_2 |X|_2^p of the samples that contribute; also for subnetworks of any depth when p = 1."""
+    keep = nonzero(X, Q)
+    X, Q = X[keep], Q[keep]
+    if not len(X):
+        return 0.0
     return np.linalg.norm(Q, 2) * np.linalg.norm(X, 2) ** power
 
 

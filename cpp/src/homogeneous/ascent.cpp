@@ -106,10 +106,10 @@ Index climb(Values& values, MatrixView w, double* f, Index max_iterations, doubl
     for (Index j = 0; j < n; ++j) {
       const Index i = active[j];
       const Climber& c = climbers[i];
-      trial.col(j) =
-          iteration == 0
-              ? Vector(w.row(i).transpose())
-              : Vector((std::cos(c.angle) * w.row(i) + std::sin(c.angle) * ahead.row(i)).transpose().normalized());
+      trial.col(j) = w.row(i).transpose();
+      if (iteration == 0) continue;
+      trial.col(j) = std::cos(c.angle) * trial.col(j) + std::sin(c.angle) * ahead.row(i).transpose();
+      trial.col(j).normalize();
     }
     values(trial.leftCols(n), found, gradient.leftCols(n), check);
     evaluations += n;
@@ -158,7 +158,7 @@ Matrix all_starts(const Scaled& data, const Activation& act, const ConstMatrixVi
   if (std::min(d, nl) <= decomposed_up_to) {
     Matrix b(nl, d);  // Q^T X
     linalg::multiply_transposed(data.q, data.x, b, context);
-    top = linalg::thin_svd(b, context).right.leftCols(std::min({singular, d, nl})).transpose();
+    top = linalg::thin_svd(b, Context{}).right.leftCols(std::min({singular, d, nl})).transpose();
   }
   Matrix w(given.rows() + sides * (samples + top.rows()) + settings.random_starts, d);
   Index k = 0;

@@ -28,6 +28,19 @@ inline double row_weight(const SoftmaxLoss&, const double* z, const double*, Ind
   return most;
 }
 
+// w <- the factors of B, l'' = B^T B, of one row: for sums over entries B = diag(w), for softmax diag(w) (I - 1 p^T)
+// with w_o^2 = p_o.
+template <class Entry>
+void root_curvature(const Entrywise<Entry>& loss, const double* z, const double* y, Index n, double* w) {
+  for (Index o = 0; o < n; ++o) w[o] = std::sqrt(loss.entry.second(z[o], y[o]));
+}
+inline void root_curvature(const SoftmaxLoss&, const double* z, const double*, Index n, double* w) {
+  const double top = *std::max_element(z, z + n);
+  double total = 0.0;
+  for (Index o = 0; o < n; ++o) total += std::exp(z[o] - top);
+  for (Index o = 0; o < n; ++o) w[o] = std::sqrt(std::exp(z[o] - top) / total);
+}
+
 // log(1 + a e^t) without overflow, a >= 0
 inline double log1p_exp(double a, double t) {
   return t < 600.0 || a == 0.0 ? std::log1p(a * std::exp(std::min(t, 600.0))) : t + std::log(a);

@@ -58,6 +58,7 @@ class PlaneSweep {
   void begin(double attained, Harvest& harvest) {
     attained_ = attained;
     harvest_ = &harvest;
+    last_.resize(0);
   }
 
   void run(const Span& t) {
@@ -172,6 +173,11 @@ class PlaneSweep {
   // and z_k . w >= 0, for k = 0 where both z_0 . w and z_{n-1} . w are, and on the opposite piece the other way around.
   struct Sides {
     bool plus, minus;
+    // t >= 0 is required
+    void exclude(double t, double margin) {
+      plus = plus && !(t < -margin);
+      minus = minus && !(t > margin);
+    }
   };
   Sides in_piece(const Piece& piece, double u, double v, double margin) const {
     const auto& z = order_.events();
@@ -179,7 +185,22 @@ class PlaneSweep {
     const auto &next = z[at(piece.k)], &last = piece.k > 0 ? z[at(piece.k - 1)] : z.back();
     const double to_next = piece.side * (next.u * u + next.v * v);
     const double to_last = (piece.k > 0 ? -piece.side : piece.side) * (last.u * u + last.v * v);
-    return {!(to_next < -margin) && !(to_last < -margin), !(to_next > margin) && !(to_last > margin)};
+    Sides here{true, true};
+    here.exclude(to_next, margin);
+    here.exclude(to_last, margin);
+    return here;
+  }
+  // By all events, from the piece outwards; z . w is + before event k and - behind it, product(z) = z . w.
+  template <class Product>
+  void exclude(const Piece& piece, double margin, Sides& here, Product&& product) const {
+    const auto& z = order_.events();
+    const Index events = static_cast<Index>(z.size());
+    for (Index step = 0; step < events && (here.plus || here.minus); ++step) {
+      Index k = step % 2 == 0 ? piece.k + step / 2 : piece.k - 1 - step / 2;
+      if (k >= events) k -= events;
+      if (k < 0) k += events;
+      here.exclude((k < piece.k ? -piece.side : piece.side) * product(z[at(k)]), margin);
+    }
   }
 
   void raise_gates() {
@@ -207,7 +228,7 @@ class PlaneSweep {
                 const std::vector<std::size_t>& vanishing);
   void on_plane(const Piece& piece);
   void vertex(const Piece& piece);
-  void found(const Top& top, double gate, bool plus, bool minus, bool inside_cell);
+  void found(const Top& top, double gate, const Sides& here, bool inside_cell);
 
   const ScaledUnits& units_;
   const Arrangement& a_;
@@ -459,32 +480,21 @@ void PlaneSweep<D, Outputs>::interior(const Top& top, const Piece& piece, const 
     return;
   }
   const double margin = PlaneOrder<D>::kNormalLength * (top.angle + 16.0 * kUnitRoundoff);
-  bool plus = true, minus = true;
-  const auto excluded = [&](Index j, int side) {
+  Sides here{true, true};
+  const auto product = [&](Index j) {
     double t = 0.0;
     for (int c = 0; c < D; ++c) t += a_.normals(c, j) * top.w[at(c)];
-    t *= side;
-    plus = plus && !(t < -margin);
-    minus = minus && !(t > margin);
-    return !plus && !minus;
+    return t;
   };
   for (std::size_t j = 0, next = 0; j < pattern.signs.size(); ++j) {
     if (next < vanishing.size() && vanishing[next] == j) {
       ++next;
-    } else if (excluded(order_.span()[j], pattern.signs[j])) {
-      return;
+    } else {
+      here.exclude(pattern.signs[j] * product(order_.span()[j]), margin);
     }
   }
-  // from the piece outwards; behind event k its side has changed
-  const auto& z = order_.events();
-  const Index events = static_cast<Index>(z.size());
-  for (Index step = 0; step < events; ++step) {
-    Index k = step % 2 == 0 ? piece.k + step / 2 : piece.k - 1 - step / 2;
-    if (k >= events) k -= events;
-    if (k < 0) k += events;
-    if (excluded(z[at(k)].hyperplane, piece.side * (k < piece.k ? -z[at(k)].side : z[at(k)].side))) return;
-  }
-  found(top, gate_, plus, minus, vanishing.empty());
+  exclude(piece, margin, here, [&](const auto& z) { return z.side * product(z.hyperplane); });
+  if (here.plus || here.minus) found(top, gate_, here, vanishing.empty());
 }
 
 // The piece itself and the vertex at its event. On the plane f(w) = |Y (cos, sin)|, Y = A (b1, b2).
@@ -528,9 +538,11 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
     cosine = length > 0.0 ? cosine / length : 1.0;
     sine = length > 0.0 ? sine / length : 0.0;
     const double margin = PlaneOrder<D>::kNormalLength * (top.angle + PlaneOrder<D>::kRounding);
-    const Sides here = in_piece(piece, cosine, sine, margin);
+    Sides here = in_piece(piece, cosine, sine, margin);
+    // a short z at an end excludes nothing
+    exclude(piece, margin, here, [&](const auto& z) { return z.u * cosine + z.v * sine; });
     for (int c = 0; c < D; ++c) top.w[at(c)] = cosine * order_.b1()[at(c)] + sine * order_.b2()[at(c)];
-    if (here.plus || here.minus) found(top, plane_gate_, here.plus, here.minus, false);
+    if (here.plus || here.minus) found(top, plane_gate_, here, false);
   }
   if (ends) vertex(piece);
 }
@@ -554,16 +566,16 @@ void PlaneSweep<D, Outputs>::vertex(const Piece& piece) {
   multiply(top.w, y_.data());
   top.value = norm(y_.data(), at(outputs()));
   top.error = matrix_error_;
-  if (top.value + top.error > plane_gate_) found(top, plane_gate_, true, false, false);
+  if (top.value + top.error > plane_gate_) found(top, plane_gate_, {true, false}, false);
 }
 
 // Counts the face, and evaluates f where w (or -w) may lie in it.
 template <int D, int Outputs>
-void PlaneSweep<D, Outputs>::found(const Top& top, double gate, bool plus, bool minus, bool inside_cell) {
+void PlaneSweep<D, Outputs>::found(const Top& top, double gate, const Sides& here, bool inside_cell) {
   harvest_->upper = std::max(harvest_->upper, top.value + top.error);
   if (top.value <= gate * (1.0 + 0x1.0p-46)) return;
   for (const double side : {1.0, -1.0}) {
-    if (!(side > 0.0 ? plus : minus)) continue;
+    if (!(side > 0.0 ? here.plus : here.minus)) continue;
     const Vector w = side * Eigen::Map<const Vector>(top.w.data(), D);
     if (inside_cell && last_.size() == D && w == last_) continue;
     if (inside_cell) last_ = w;

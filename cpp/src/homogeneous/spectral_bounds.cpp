@@ -18,6 +18,12 @@ constexpr double kUp = 1.0 + 64.0 * kUnitRoundoff;
 
 using linalg::rounding_gamma;
 
+// A library's products round differently for another number of threads, and L-BFGS magnifies that to 1e-5 of the bound.
+Context without_library(Context context) {
+  context.blas = nullptr;
+  return context;
+}
+
 struct Norm {
   double upper = 0.0, failure = 0.0;
 };
@@ -31,7 +37,7 @@ class Bounds {
  public:
   Bounds(const ConstMatrixView& x, const ConstMatrixView& q, const Activation& act, const SpectralSettings& settings,
          const Context& context)
-      : data_(scaled(x, q)), act_(act), settings_(settings), context_(context) {
+      : data_(scaled(x, q)), act_(act), settings_(settings), context_(without_library(context)) {
     result_.q_exponent = data_.q_exponent;
     result_.nu = Vector::Zero(x.rows());
     m_ = data_.x.rows();
@@ -59,7 +65,7 @@ class Bounds {
   Scaled data_;
   const Activation& act_;
   const SpectralSettings& settings_;
-  const Context& context_;
+  const Context context_;
   Index m_ = 0;
   double around_ = 1.0;
   Norm x_norm_, q_norm_;
@@ -194,12 +200,13 @@ SpectralBounds spectral_bounds(const ConstMatrixView& x, const ConstMatrixView& 
 
 SpectralBounds norm_bound(const ConstMatrixView& x, const ConstMatrixView& q, const Context& context) {
   const Scaled data = scaled(x, q);
+  const Context own = without_library(context);
   SpectralBounds result;
   result.q_exponent = data.q_exponent;
-  const Norm on_x = spectral_norm(data.x, kScaledUnderflow, context),
-             on_q = spectral_norm(data.q, kScaledUnderflow, context);
-  result.upper = result.norms =
-      data.x.rows() == 0 ? 0.0 : unscaled_upper(on_x.upper * on_q.upper * kUp, data.x_exponent + data.q_exponent);
+  result.upper = result.norms = 0.0;
+  if (data.x.rows() == 0) return result;
+  const Norm on_x = spectral_norm(data.x, kScaledUnderflow, own), on_q = spectral_norm(data.q, kScaledUnderflow, own);
+  result.upper = result.norms = unscaled_upper(on_x.upper * on_q.upper * kUp, data.x_exponent + data.q_exponent);
   result.failure = on_x.failure + on_q.failure;
   return result;
 }
@@ -215,6 +222,7 @@ double split_upper_from_relu(double linear, double relu, double slope) {
 double shor_upper(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const Vector& nu, int q_exponent,
                   const Context& context) {
   require(nu.size() == x.rows(), "nu must have one entry for each row of X");
+  const Context own = without_library(context);
   Scaled data = scaled(x, q);
   const Index m = data.x.rows();
   if (m == 0) return 0.0;
@@ -224,10 +232,10 @@ double shor_upper(const ConstMatrixView& x, const ConstMatrixView& q, double slo
   Index row = 0;
   for (Index i = 0; i < x.rows(); ++i)
     if (!((x.row(i).array() == 0.0).all() || (q.row(i).array() == 0.0).all())) kept(row++) = nu(i) * scale;
-  if (data.x.cols() > m) data.x = dominating_factor(data.x, context);
-  if (data.q.cols() > m) data.q = dominating_factor(data.q, context);
+  if (data.x.cols() > m) data.x = dominating_factor(data.x, own);
+  if (data.q.cols() > m) data.q = dominating_factor(data.q, own);
   if (data.x.size() == 0 || data.q.size() == 0) return SpectralBounds::kNone;
-  const double mu = Shor(data.x, data.q, slope, context).proved(kept);
+  const double mu = Shor(data.x, data.q, slope, own).proved(kept);
   return unscaled_upper(std::sqrt(mu) * kUp, data.x_exponent + data.q_exponent);
 }
 
