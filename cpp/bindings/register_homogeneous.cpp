@@ -1,7 +1,10 @@
+#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "common.hpp"
 #include "hessian_object.hpp"
@@ -9,6 +12,7 @@
 #include "landscape/homogeneous/branch_and_bound.hpp"
 #include "landscape/homogeneous/faces.hpp"
 #include "landscape/homogeneous/network.hpp"
+#include "landscape/homogeneous/solve.hpp"
 #include "landscape/homogeneous/spectral_bounds.hpp"
 #include "landscape/homogeneous/sweep.hpp"
 #include "landscape/parallel.hpp"
@@ -252,6 +256,64 @@ py::tuple branch(const Array& x, const Array& q, double slope, double tolerance,
                         signs, orders, multipliers);
 }
 
+// ------------------------------------------------------------------------------------------------ the solver
+
+const char* status_name(homo::SolveStatus status) {
+  switch (status) {
+    case homo::SolveStatus::certified:
+      return "certified";
+    case homo::SolveStatus::width_limit:
+      return "width_limit";
+    case homo::SolveStatus::time_limit:
+      return "time_limit";
+    case homo::SolveStatus::interrupted:
+      return "interrupted";
+    default:
+      return "stagnated";
+  }
+}
+
+using SolveRow = std::tuple<double, Index, double, double, double, double>;
+SolveRow as_row(const homo::SolveRecord& r) {
+  return {r.seconds, r.width, r.value, r.lower_bound, r.polar_lower, r.polar_upper};
+}
+
+// (lower, upper, directions, values) of (Q, known directions, threshold)
+using PolarCallback = std::function<std::tuple<double, double, Array, Array>(Array, Array, double)>;
+
+py::tuple solve_network(const ParallelNetworkObject& object, const Array& u, const Array& v, const Array& b,
+                        const Array& directions, double tolerance, Index width_max, double max_seconds,
+                        Index random_starts, std::uint64_t seed, const std::optional<PolarCallback>& polar,
+                        const std::optional<std::function<void(const SolveRow&)>>& on_record, int n_threads) {
+  require_shape(object.architecture.hidden.empty(), "network", "single units");
+  homo::NetworkSolveSettings settings;
+  settings.tolerance = tolerance;
+  settings.width_max = width_max;
+  settings.max_seconds = max_seconds;
+  if (on_record)
+    settings.on_record = [&](const homo::SolveRecord& record) {
+      py::gil_scoped_acquire gil;
+      (*on_record)(as_row(record));
+    };
+  const homo::Activation& act = object.architecture.act;
+  homo::PolarOracle oracle = homo::direct_polar(object.problem, act, random_starts, seed);
+  if (polar)
+    oracle = [&](const Matrix& q, const Matrix& known, double threshold, const Context&) {
+      py::gil_scoped_acquire gil;
+      const auto [lower, upper, found, values] = (*polar)(to_array(q), to_array(known), threshold);
+      return homo::PolarSides{lower, upper, {matrix(found, "directions"), vector(values, "values")}};
+    };
+  const ConstMatrixMap left = matrix(u, "U"), right = matrix(v, "V"), more = matrix(directions, "directions");
+  const Vector intercept = vector(b, "b");
+  const homo::NetworkSolveResult result = without_gil(n_threads, [&](const Context& context) {
+    return homo::solve(object.problem, act, left, right, intercept, more, oracle, settings, context);
+  });
+  if (result.status == homo::SolveStatus::interrupted) forget_interrupt();
+  std::vector<SolveRow> trace;
+  for (const homo::SolveRecord& record : result.trace) trace.push_back(as_row(record));
+  return py::make_tuple(to_array(result.u), to_array(result.v), to_array(result.b), status_name(result.status), trace);
+}
+
 }  // namespace
 
 void register_homogeneous(py::module_& module) {
@@ -291,6 +353,10 @@ void register_homogeneous(py::module_& module) {
              py::arg("tolerance"), py::arg("enough"), py::arg("max_nodes"), py::arg("max_seconds"), py::arg("lower"),
              py::arg("direction").noconvert(), py::arg("keep"), py::arg("n_threads"),
              "(lower, upper, direction, nodes, stop reason, signs of the leaves, orders, multipliers)");
+  module.def("solve_network", &solve_network, py::arg("network"), py::arg("u").noconvert(), py::arg("v").noconvert(),
+             py::arg("b").noconvert(), py::arg("directions").noconvert(), py::arg("tolerance"), py::arg("width_max"),
+             py::arg("max_seconds"), py::arg("random_starts"), py::arg("seed"), py::arg("polar"), py::arg("on_record"),
+             py::arg("n_threads"), "(U, V, b, status, trace)");
 }
 
 }  // namespace landscape::bindings

@@ -1,0 +1,201 @@
+#include "unit_path.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace landscape::homogeneous {
+
+namespace {
+
+constexpr double kStill = 1e-13;  // of |x_i| |dv|: a sample held, or in the span of those
+
+struct Crossing {
+  double t;
+  Index unit, sample;
+  bool operator<(const Crossing& other) const { return t < other.t; }
+};
+
+class Path {
+ public:
+  Path(const UnitObjective& objective, const UnitPoint& point, const Matrix& t, const Sides& sides,
+       const UnitStep& step)
+      : o_(objective), point_(point), t_(t), sides_(sides), step_(step), dt_(objective.problem.x * step.v.transpose()) {
+    find_crossings();
+  }
+
+  UnitStop run(double value) {
+    UnitStop stop;
+    if (blocked_.size() > 0) {  // a sample on its kink that the step takes to the other side
+      stop.kinks = blocked_;
+      return stop;
+    }
+    const Index pieces = static_cast<Index>(ends_.size()) - 1;
+    Index low = 0, high = pieces;  // the slope is negative right of ends_[low], and not left of ends_[high]
+    if (!(slope(ends_[0], 0) < 0.0)) return stop;
+    double at = 1.0;
+    if (slope(1.0, pieces - 1) >= 0.0) {
+      at = -1.0;
+      while (high - low > 1) {
+        const Index middle = (low + high) / 2;
+        if (slope(ends_[middle], middle - 1) >= 0.0) {
+          high = middle;
+        } else if (slope(ends_[middle], middle) < 0.0) {
+          low = middle;
+        } else {
+          at = ends_[middle];
+          stop.kinks = on(middle);
+          break;
+        }
+      }
+      if (at < 0.0) at = root(low);
+    }
+    if (!(value_at(at) < value)) {  // it rose in between: the first piece, where it falls at first
+      stop.kinks.clear();
+      at = ends_[1];
+      if (slope(ends_[1], 0) >= 0.0)
+        at = root(0);
+      else if (pieces > 1)
+        stop.kinks = on(1);
+      for (int halving = 0; halving < 40 && !(value_at(at) < value); ++halving) {
+        at *= 0.5;
+        stop.kinks.clear();
+      }
+      if (!(value_at(at) < value)) at = 0.0;
+    }
+    stop.t = at;
+    stop.evaluations = evaluations_;
+    return stop;
+  }
+
+ private:
+  void find_crossings() {
+    ends_.assign(1, 0.0);
+    if (o_.kinked()) {
+      for (Index k = 0; k < point_.width(); ++k) {
+        const double size = step_.v.row(k).norm();
+        if (!(size > 0.0)) continue;
+        for (Index i = 0; i < o_.samples(); ++i) {
+          const double move = dt_(i, k), here = t_(i, k);
+          if (here == 0.0) {
+            const double still = kStill * o_.problem.x.row(i).norm() * size;
+            if (std::abs(move) > still && (move > 0.0) != (sides_(i, k) > 0)) blocked_.emplace_back(k, i);
+          } else if ((here > 0.0) != (move > 0.0) && std::abs(move) >= std::abs(here)) {
+            crossings_.push_back({-here / move, k, i});
+          }
+        }
+      }
+    }
+    std::sort(crossings_.begin(), crossings_.end());
+    for (const Crossing& crossing : crossings_)
+      if (crossing.t > ends_.back() && crossing.t < 1.0) ends_.push_back(crossing.t);
+    ends_.push_back(1.0);
+  }
+
+  std::vector<std::pair<Index, Index>> on(Index end) const {
+    std::vector<std::pair<Index, Index>> found;
+    for (const Crossing& crossing : crossings_)
+      if (crossing.t == ends_[end]) found.emplace_back(crossing.unit, crossing.sample);
+    return found;
+  }
+
+  int side(Index i, Index k, double middle) const {
+    const double t = t_(i, k) + middle * dt_(i, k);
+    return t_(i, k) == 0.0 ? sides_(i, k) : t > 0.0 ? 1 : -1;
+  }
+
+  // dP/dt at t, with the sides of a piece
+  double slope(double t, Index piece) {
+    ++evaluations_;
+    const double middle = 0.5 * (ends_[piece] + ends_[piece + 1]);
+    const Index m = o_.samples(), r = point_.width(), n = o_.outputs();
+    h_.resize(m, r);
+    dh_.resize(m, r);
+    for (Index i = 0; i < m; ++i) {
+      for (Index k = 0; k < r; ++k) {
+        const double here = t_(i, k) + t * dt_(i, k);
+        const int own = o_.kinked() ? side(i, k, middle) : here > 0.0 ? 1 : -1;
+        h_(i, k) = o_.on_side(here, own);
+        dh_(i, k) = o_.slope_on_side(here, own) * dt_(i, k);
+      }
+    }
+    const Matrix u = point_.u + t * step_.u;
+    z_.noalias() = h_ * u;
+    dz_.noalias() = dh_ * u;
+    if (!o_.scalar()) dz_.noalias() += h_ * step_.u;
+    z_.rowwise() += (point_.b + t * step_.b).transpose();
+    dz_.rowwise() += step_.b.transpose();
+    g_.resize(m, n);
+    o_.losses(z_, &g_);
+    return g_.cwiseProduct(dz_).sum() + penalty_slope(t);
+  }
+
+  double penalty_slope(double t) const {
+    double sum = 0.0;
+    const Index d = o_.penalized();
+    for (Index k = 0; k < point_.width(); ++k) {
+      const Eigen::RowVectorXd dv = step_.v.row(k).head(d), v = point_.v.row(k).head(d) + t * dv;
+      const double size = v.norm(), along = v.dot(dv);
+      if (o_.scalar()) {
+        sum += o_.act.power == 2 ? 2.0 * along : size > 0.0 ? along / size : dv.norm();
+        continue;
+      }
+      const Eigen::RowVectorXd u = point_.u.row(k) + t * step_.u.row(k);
+      const double along_u = u.dot(step_.u.row(k));
+      sum += o_.act.power == 1 ? along_u + along : u.norm() * along_u + 2.0 * size * along;
+    }
+    const double b = o_.problem.intercept_decay ? (point_.b + t * step_.b).dot(step_.b) : 0.0;
+    return o_.problem.lam * (sum + b);
+  }
+
+  // Where the slope changes sign inside a piece, by the Illinois method.
+  double root(Index piece) {
+    double a = ends_[piece], b = ends_[piece + 1];
+    double fa = slope(a, piece), fb = slope(b, piece);
+    const double enough = 1e-3 * std::abs(fa);
+    for (int step = 0; step < 30 && fa < 0.0 && fb > 0.0; ++step) {
+      double c = (a * fb - b * fa) / (fb - fa);
+      if (!(c > a && c < b)) c = 0.5 * (a + b);
+      const double fc = slope(c, piece);
+      if (std::abs(fc) <= enough) return c;
+      if (fc < 0.0) {
+        a = c;
+        fa = fc;
+        if (last_ == -1) fb *= 0.5;
+        last_ = -1;
+      } else {
+        b = c;
+        fb = fc;
+        if (last_ == 1) fa *= 0.5;
+        last_ = 1;
+      }
+      if (!(b - a > 1e-15 * b)) break;
+    }
+    return a > 0.0 ? a : b;
+  }
+
+  double value_at(double t) {
+    ++evaluations_;
+    return o_.value({point_.u + t * step_.u, point_.v + t * step_.v, point_.b + t * step_.b});
+  }
+
+  const UnitObjective& o_;
+  const UnitPoint& point_;
+  const Matrix& t_;
+  const Sides& sides_;
+  const UnitStep& step_;
+  Matrix dt_, h_, dh_, z_, dz_, g_;
+  std::vector<Crossing> crossings_;
+  std::vector<std::pair<Index, Index>> blocked_;
+  std::vector<double> ends_;
+  int last_ = 0;
+  Index evaluations_ = 0;
+};
+
+}  // namespace
+
+UnitStop minimise_along(const UnitObjective& objective, const UnitPoint& point, const Matrix& t, const Sides& sides,
+                        const UnitStep& step, double value) {
+  return Path(objective, point, t, sides, step).run(value);
+}
+
+}  // namespace landscape::homogeneous
