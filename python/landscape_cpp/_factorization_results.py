@@ -96,11 +96,12 @@ class SolutionTrace:
 
     Attributes:
         seconds: Since the start, (T,).
-        width: Columns of U and V, (T,).
+        width: Columns of U and V, or units, (T,).
         value: The objective, (T,).
         lower_bound: Best lower bound of the minimum over all widths, before the rounding margin that the certificate
             takes off, (T,).
-        polar_lower: Largest singular value of the residual, from below, (T,).
+        polar_lower: The polar of the residual (its largest singular value, or see :meth:`ParallelNetwork.polar`) from
+            below, (T,).
         polar_upper: The same from above, infinite where it was not computed, (T,).
     """
 
@@ -118,10 +119,11 @@ class SolutionTrace:
 
 @dataclass(frozen=True)
 class Solution:
-    """A solved factorisation.
+    """A solved factorisation, or network.
 
     Attributes:
-        point: (U, V), balanced: Uᵀ U = Vᵀ V diagonal, by descending singular value.
+        point: (U, V), balanced: of a factorisation Uᵀ U = Vᵀ V diagonal, by descending singular value; of a network
+            the factors of every unit of equal norm, with b last where there is an intercept, or (W1, ..., WL).
         value: The objective.
         certificate: Its proof.
         trace: The rounds.
@@ -129,7 +131,7 @@ class Solution:
         seconds: Wall time, the certificate included.
     """
 
-    point: tuple[FloatArray, FloatArray] = field(repr=False)
+    point: tuple[FloatArray, ...] = field(repr=False)
     value: float
     certificate: Certificate = field(repr=False)
     trace: SolutionTrace = field(repr=False)
@@ -139,11 +141,17 @@ class Solution:
     @property
     def rank(self) -> int:
         """Number of columns of U and V."""
-        return int(self.point[0].shape[1])
+        return self.width
+
+    @property
+    def width(self) -> int:
+        """Number of columns of U and V, of units or subnetworks."""
+        return int(self.point[0].shape[0 if self.point[0].ndim == 3 else 1])
 
     def __str__(self) -> str:
         """A line."""
+        name = "width" if self.certificate.landscape == "parallel_network" else "rank"
         return (
-            f"rank {self.rank}, value {self.value:.9g}, proved relative gap {self.certificate.relative_gap:.2g} "
+            f"{name} {self.width}, value {self.value:.9g}, proved relative gap {self.certificate.relative_gap:.2g} "
             f"({self.stop_reason}, {self.seconds:.2f} s)"
         )

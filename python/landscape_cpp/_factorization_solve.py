@@ -123,10 +123,10 @@ def _progress(wanted: bool) -> Any:
     return tqdm(unit="round")
 
 
-def _show(report: Any, row: Row) -> None:
+def _show(report: Any, row: Row, size: str = "rank") -> None:
     if report is not None:
-        gap = (row[2] - row[3]) / row[2] if row[2] > 0.0 else 0.0
-        report.set_postfix_str(f"rank {row[1]}, value {row[2]:.6g}, gap {gap:.1e}", refresh=False)
+        gap = (row[2] - max(row[3], 0.0)) / row[2] if row[2] > 0.0 else 0.0
+        report.set_postfix_str(f"{size} {row[1]}, value {row[2]:.6g}, gap {gap:.1e}", refresh=False)
         report.update()
 
 

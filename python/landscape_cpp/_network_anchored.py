@@ -21,11 +21,12 @@ from ._network_reduction import reduce_samples
 from ._validation import FloatArray
 from ._verify_norms import UNIT, frobenius, gamma
 
-__all__ = ["AnchoredBounds", "anchored_bounds"]
+__all__ = ["AnchoredBounds", "anchored_bounds", "anchored_missing"]
 
 _FACES_UP_TO = 300  # samples, in three dimensions
 _SHOR_UP_TO = 700  # samples for which a relaxation is solved for every origin
 _ORIGINS = 16  # from which the ascent starts
+_MISSING = 100  # new units at once
 
 
 @dataclass(frozen=True)
@@ -156,3 +157,49 @@ def _promising(x: FloatArray, q: FloatArray, slope: float, known: FloatArray) ->
         origin = int(np.argmax(values))
         best.append((-float(values[origin]), origin))
     return list(dict.fromkeys(origin for _, origin in sorted(best)))
+
+
+def anchored_missing(
+    X: FloatArray, Q: FloatArray, slope: float, known: FloatArray, threshold: float, seed: int, n_threads: int
+) -> tuple[float, float, FloatArray, FloatArray]:
+    """Both sides of the polar where it is exact, and the directions (k, d + 1) above a threshold: new units.
+
+    Args:
+        X: Samples (m, d), without the column of ones.
+        Q: (m, nL), with column sums zero.
+        slope: a of act(t) = max(t, a t).
+        known: Directions (k, d) to try.
+        threshold: Values above it are wanted.
+        seed: Of the random starts.
+        n_threads: Threads.
+
+    Returns:
+        Lower and upper side (infinite where the search proves nothing), directions, values.
+    """
+    dimension, samples = X.shape[1], len(X)
+    sweep = dimension <= 2
+    exact = sweep or (dimension == 3 and samples <= _FACES_UP_TO)
+    lower, upper = 0.0, 0.0 if exact else math.inf
+    found: list[tuple[float, FloatArray]] = []
+    for origin in range(samples) if exact else _promising(X, Q, slope, known):
+        moved = np.ascontiguousarray(X - X[origin])
+        if sweep:
+            low, high, _, directions, values, _ = core.polar_sweep(moved, Q, slope, threshold, 0.05, 5, n_threads)
+        elif exact:
+            low, high, _, directions, values, complete, _, _ = core.polar_faces(
+                moved, Q, slope, threshold, 0.05, 5, lower, math.inf, n_threads
+            )
+            high = high if complete else math.inf
+        else:
+            low, _, directions, values, _ = core.polar_ascent(
+                moved, Q, slope, 1, np.ascontiguousarray(known), 32, threshold, 0.05, 5, seed, n_threads
+            )
+            high = math.inf
+        lower, upper = max(lower, low), max(upper, high)
+        found += [
+            (float(value), np.append(w, -float(w @ X[origin]))) for w, value in zip(directions, values, strict=True)
+        ]
+    found.sort(key=lambda entry: -entry[0])
+    found = found[:_MISSING]
+    directions = np.array([w for _, w in found]).reshape(-1, dimension + 1)
+    return lower, upper, directions, np.array([value for value, _ in found])

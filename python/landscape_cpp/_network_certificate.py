@@ -166,7 +166,9 @@ def _dual(
     return _Dual(radial, intercept, polar, upper, s, margin if math.isfinite(margin) else 0.0, lower)
 
 
-def certify(land: ParallelNetwork, p: Layers, tol: float, settings: PolarSettings, n_threads: int) -> Certificate:
+def certify(
+    land: ParallelNetwork, p: Layers, tol: float, settings: PolarSettings, n_threads: int, wanted: float = math.inf
+) -> Certificate:
     """The certificate of one point.
 
     Args:
@@ -175,6 +177,7 @@ def certify(land: ParallelNetwork, p: Layers, tol: float, settings: PolarSetting
         tol: Of the verdict, relative to the value at zero.
         settings: How much work the bound of the polar may be.
         n_threads: Threads.
+        wanted: A relative gap worth a second bound; infinity asks for none.
     """
     problem = land._problem
     value, value_margin = finite_value(problem, p, "p is too large: the objective overflows there")
@@ -187,7 +190,9 @@ def certify(land: ParallelNetwork, p: Layers, tol: float, settings: PolarSetting
     radial, intercept = radial_fit(problem, z, problem.lam * problem.rebalanced_theta(p))
     found = _dual(problem, p, radial, intercept, value, enough, scale, settings, n_threads)
     own = p[-1] if problem.intercept else np.zeros(z.shape[1])
-    if value - found.lower + value_margin > enough and not (radial == 1.0 and np.array_equal(own, intercept)):
+    if value - found.lower + value_margin > min(enough, wanted * abs(value)) and not (
+        radial == 1.0 and np.array_equal(own, intercept)
+    ):
         # At the point as it is the slopes may be closer to feasible than at the rebalanced one.
         other = _dual(problem, p, 1.0, own, value, enough, scale, settings, n_threads)
         found = max(found, other, key=lambda dual: dual.lower)

@@ -23,6 +23,7 @@ from ._factorization_path import FactorizationPath
 from ._factorization_results import PolarBounds, Solution, StationaryPoint
 from ._factorization_solve import solve
 from ._fingerprints import data_fingerprint, point_fingerprint
+from ._regularisation_path import regularisation_path
 from ._svt import polar_bounds
 from ._validation import FloatArray
 from ._verify_problem import Problem
@@ -562,18 +563,7 @@ class MatrixFactorization:
         Returns:
             One solution per λ, in descending order of λ; ``solution.certificate`` is for that λ.
         """
-        if isinstance(lams, (int, np.integer)) and not isinstance(lams, bool):
-            count = check.as_int("lams", lams, minimum=1)
-            grid = self.lambda_max * np.geomspace(1.0, 0.01, count)
-        else:
-            grid = np.sort(check.as_array("lams", lams, "(k,)", (None,)))[::-1]
-            if not len(grid) or not (grid > 0.0).all():
-                raise ValueError("lams must be positive, at least one of them")
-        solutions: list[Solution] = []
-        for lam in grid:
-            start = solutions[-1].point if solutions else None
-            solutions.append(self.with_lam(float(lam)).solve(tol, start=start, **settings))
-        return solutions
+        return regularisation_path(self, lams, tol, settings)
 
     def descent_path(self, p: Any, solution: Solution | None = None) -> FactorizationPath:
         """A path from any point to a certified minimum on which the objective never rises (THEORY 5.5).

@@ -18,12 +18,14 @@ from . import _network_certificate as proof
 from . import _validation as check
 from ._dispatch import core
 from ._factorization_data import Loss
-from ._factorization_results import PolarBounds
+from ._factorization_results import PolarBounds, Solution
 from ._fingerprints import network_fingerprint
 from ._network_data import Unit, network_data
 from ._network_omega import OmegaBounds, omega
 from ._network_polar import METHODS, PolarSettings, network_polar
 from ._network_problem import NetworkProblem
+from ._network_solve import solve_network
+from ._regularisation_path import regularisation_path
 from ._validation import FloatArray, Layers
 from .curvature import HessianOperator
 from .results import Certificate
@@ -665,3 +667,89 @@ class ParallelNetwork:
         tol = check.as_float("tol", tol, positive=True)
         settings = self._polar_settings(method, polar_tol, starts, max_nodes, max_seconds, seed)
         return proof.certify(self, self._single(p), tol, settings, check.as_threads(n_threads))
+
+    # ------------------------------------------------------------------------------------------------ the way down
+
+    def solve(
+        self,
+        tol: float = 1e-4,
+        *,
+        width_max: int | None = None,
+        max_seconds: float | None = None,
+        start: Any = None,
+        method: str = "auto",
+        starts: int = 256,
+        max_nodes: int = 200,
+        seed: int | np.random.Generator = 0,
+        progress: bool = False,
+        n_threads: int | None = None,
+    ) -> Solution:
+        """Grow the network until its duality gap is proved: a minimum over all weights of all widths (Theorem 1.10).
+
+        Rounds of the polar, which finds the units that are missing, several at once; of a convex step in all output
+        weights (group lasso); of merging units of the same cell; and of Newton descent in all weights, held on the
+        kinks it meets. The objective never rises. With the same data and λ it ends at the same objective, to the
+        proved gap, from any start.
+
+        Args:
+            tol: The relative gap (P - lower bound) / P to prove.
+            width_max: Units at most; None does not limit them (m nL + 1 always suffice).
+            max_seconds: A budget; what is reached by then is returned, with the gap that is proved.
+            start: A point to begin from, of any width; None begins with no unit.
+            method: Of the polar's upper side in the certificate, see :meth:`polar`.
+            starts: Random starts of the search for new units, where no method is exact.
+            max_nodes: Of the branch and bound of each certificate, see :meth:`polar`.
+            seed: Of the random starts.
+            progress: Show a progress bar (needs tqdm).
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A :class:`Solution`. Its ``stop_reason`` is ``"converged"`` if the gap is proved; ``"width_limit"``;
+            ``"time_limit"``; ``"interrupted"`` by Ctrl-C, with the point reached; or ``"stalled"``: nothing lowers the
+            objective any more, and the bound of the polar is not sharp enough to prove the gap (beyond three effective
+            dimensions, for squared units and deeper subnetworks).
+
+        Raises:
+            ValueError: For a start that does not fit, or is wider than ``width_max``.
+
+        Example:
+            THEORY 8: the minimum is 3, with one unit.
+
+            >>> import numpy as np
+            >>> nn = ParallelNetwork(np.array([[1.0], [-1.0]]), np.array([3.0, 1.0]), lam=1.0)
+            >>> solution = nn.solve()
+            >>> solution.width, round(solution.value, 9), str(solution.certificate.verdict)
+            (1, 3.0, 'GLOBAL')
+        """
+        limit = None if width_max is None else check.as_int("width_max", width_max, minimum=0)
+        seconds = None if max_seconds is None else check.as_float("max_seconds", max_seconds, positive=True)
+        tolerance = check.as_float("tol", tol, positive=True)
+        settings = self._polar_settings(method, min(1e-3, tolerance), starts, max_nodes, None, seed)
+        point = None if start is None else self._single(start, "start")
+        if point is not None:
+            proof.finite_value(self._problem, point, "start is too large: the objective overflows there")
+            if limit is not None and self._width(point) > limit:
+                raise ValueError(f"start must have at most width_max = {limit} units, got {self._width(point)}")
+        return solve_network(
+            self,
+            tol=tolerance,
+            width_max=limit,
+            max_seconds=seconds,
+            start=point,
+            settings=settings,
+            progress=check.as_bool("progress", progress),
+            n_threads=check.as_threads(n_threads),
+        )
+
+    def path(self, lams: Any = 20, *, tol: float = 1e-4, **settings: Any) -> list[Solution]:
+        """Solutions along a regularisation path, each started from the one before, from the largest λ down.
+
+        Args:
+            lams: Positive values of λ, or how many between ``lambda_max`` and ``lambda_max`` / 100, geometrically.
+            tol: As in :meth:`solve`.
+            **settings: Further arguments of :meth:`solve`.
+
+        Returns:
+            One solution per λ, in descending order of λ; ``solution.certificate`` is for that λ.
+        """
+        return regularisation_path(self, lams, tol, settings)

@@ -59,6 +59,7 @@ class StopReason(_Text):
     MAX_STEPS = "max_steps"
     DIVERGED = "diverged"
     RANK_LIMIT = "rank_limit"  # stationary at the largest width allowed, and a wider point is better
+    WIDTH_LIMIT = "width_limit"  # the same, of networks
     TIME_LIMIT = "time_limit"
     STALLED = "stalled"  # no step along the negative gradient lowers the value in this arithmetic
     INTERRUPTED = "interrupted"

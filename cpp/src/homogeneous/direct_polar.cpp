@@ -12,8 +12,8 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kSeparation = 0.05;  // radians between new units (measured)
-constexpr Index kCount = 20;
+constexpr double kSeparation = 0.03;  // radians between new units (measured)
+constexpr Index kCount = 100;
 constexpr Index kFacesUpTo = 6000;  // samples, in three dimensions
 
 // |Q^T X w| over unit w

@@ -20,6 +20,7 @@ using std::size_t;
 
 constexpr double kOnKink = 1e-9;     // |x_i . v| / (|x_i| |v|): the unit is meant to lie on that kink
 constexpr double kRounding = 1e-13;  // the same, for what rounding leaves of a zero
+constexpr double kSettled = 1e-2;    // a face is settled where a step promises so much less than it did at first
 constexpr double kRelease = 1e-9;    // relative violation of a multiplier that counts
 
 class JointDescent {
@@ -35,6 +36,7 @@ class JointDescent {
   double run() {
     begin();
     int failures = 0;
+    double promise = 0.0;  // the largest decrease promised since kinks were let go
     for (Index step = 0; step < settings_.max_steps && failures < 4; ++step) {
       context_.check();
       if (point_.width() == 0 && !has_b_) break;
@@ -43,6 +45,7 @@ class JointDescent {
       const double decrement = -gradient_.dot(p);
       if (!(decrement > settings_.tolerance * std::abs(value_))) {
         if (!release(gradient_.norm())) break;
+        promise = 0.0;
         continue;
       }
       UnitStep move = unpacked(p);
@@ -53,14 +56,16 @@ class JointDescent {
         stop = minimise_along(o_, point_, t_, sides_, move, value_);
       }
       if (stop.t == 0.0) {
-        failures += hold(stop.kinks) ? 0 : 1;
+        if (hold(stop.kinks)) continue;
+        ++failures;
         damping_ = std::max(1e-6, 100.0 * damping_);
         continue;
       }
       failures = 0;
       damping_ = damping_ > 1e-9 ? 0.1 * damping_ : 0.0;
       advance(move, stop);
-      if (!hold(stop.kinks)) release(gradient_.norm());
+      promise = std::max(promise, decrement);
+      if (!hold(stop.kinks) && decrement < kSettled * promise && release(gradient_.norm())) promise = 0.0;
     }
     return value_;
   }
@@ -99,13 +104,13 @@ class JointDescent {
     h_.resize(m, r);
     d_.resize(m, r);
     if (sides_.rows() != m || sides_.cols() != r) sides_.setOnes(m, r);
-    for (Index k = 0; k < r; ++k) {
-      const double size = point_.v.row(k).norm();
-      if (o_.kinked()) {
+    if (o_.kinked())
+      for (Index k = 0; k < r; ++k)
         for (const Index i : kinks_[at(k)].samples()) t_(i, k) = 0.0;
-      }
-      for (Index i = 0; i < m; ++i) {
-        if (std::abs(t_(i, k)) <= kRounding * x_size_(i) * size)
+    const Eigen::RowVectorXd size = kRounding * point_.v.rowwise().norm().transpose();
+    for (Index i = 0; i < m; ++i) {
+      for (Index k = 0; k < r; ++k) {
+        if (std::abs(t_(i, k)) <= x_size_(i) * size(k))
           t_(i, k) = 0.0;
         else
           sides_(i, k) = t_(i, k) > 0.0 ? 1 : -1;

@@ -163,6 +163,8 @@ class Solver {
       correct(fresh, relative);
     tidy();
     JointDescentSettings descent;
+    descent.tolerance = std::clamp(1e-3 * relative, 1e-15, 1e-4);
+    if (relative > 0.1) descent.max_steps = 10;  // too few units yet to be worth more
     UnitPoint moved = point_;
     const double reached = joint_descent(o_, moved, value_, descent, context_);
     take(moved, reached);
@@ -219,7 +221,8 @@ class Solver {
     Matrix h = problem_.x * w.transpose();
     for (Index i = 0; i < h.size(); ++i) h.data()[i] = act_.value(h.data()[i]);
     GroupLassoSettings lasso;
-    lasso.tolerance = std::clamp(1e-3 * relative, 1e-13, 1e-4);
+    lasso.tolerance = std::clamp(1e-2 * relative, 1e-11, 1e-3);
+    lasso.max_iterations = 50;
     const GroupLassoResult found =
         group_lasso(h, problem_.y, problem_.loss, problem_.lam, problem_.intercept, c, lasso, context_);
     const UnitPoint point =

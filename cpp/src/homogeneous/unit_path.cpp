@@ -98,24 +98,22 @@ class Path {
     return found;
   }
 
-  int side(Index i, Index k, double middle) const {
-    const double t = t_(i, k) + middle * dt_(i, k);
-    return t_(i, k) == 0.0 ? sides_(i, k) : t > 0.0 ? 1 : -1;
-  }
-
   // dP/dt at t, with the sides of a piece
   double slope(double t, Index piece) {
     ++evaluations_;
     const double middle = 0.5 * (ends_[piece] + ends_[piece + 1]);
     const Index m = o_.samples(), r = point_.width(), n = o_.outputs();
+    const double slope = o_.act.slope;
+    const bool kinked = o_.kinked(), squared = o_.act.power == 2;
     h_.resize(m, r);
     dh_.resize(m, r);
     for (Index i = 0; i < m; ++i) {
       for (Index k = 0; k < r; ++k) {
-        const double here = t_(i, k) + t * dt_(i, k);
-        const int own = o_.kinked() ? side(i, k, middle) : here > 0.0 ? 1 : -1;
-        h_(i, k) = o_.on_side(here, own);
-        dh_(i, k) = o_.slope_on_side(here, own) * dt_(i, k);
+        const double start = t_(i, k), move = dt_(i, k), here = start + t * move;
+        const double shown = !kinked ? here : start == 0.0 ? sides_(i, k) : start + middle * move;
+        const double a = shown > 0.0 ? 1.0 : slope, rise = a * move;
+        h_(i, k) = squared ? (a * here) * (a * here) : a * here;
+        dh_(i, k) = squared ? 2.0 * (a * here) * rise : rise;
       }
     }
     const Matrix u = point_.u + t * step_.u;

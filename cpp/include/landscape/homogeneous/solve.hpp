@@ -46,7 +46,7 @@ struct NetworkSolveSettings {
   Index width_max = -1;     // -1: no limit
   double max_seconds = std::numeric_limits<double>::infinity();
   Index max_rounds = 300;
-  Index insertions = 20;    // units at most, of one round
+  Index insertions = 100;    // units at most, of one round
   std::function<void(const SolveRecord&)> on_record;  // called from the calling thread
 };
 

@@ -1,0 +1,297 @@
+"""The global optimum of a parallel network over all widths (THEORY 5.5, the meta-algorithm), with its certificate.
+
+Single units are solved in C++; deeper subnetworks here, by L-BFGS and insertion, because only a coarse bound of their
+polar is known. Nothing ever raises the objective.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.optimize
+
+from . import _network_certificate as proof
+from ._dispatch import core
+from ._factorization_results import Solution, SolutionTrace
+from ._factorization_solve import _progress, _show
+from ._network_anchored import anchored_missing
+from ._network_polar import PolarSettings
+from ._validation import FloatArray, Layers
+from .results import Certificate, StopReason
+
+if TYPE_CHECKING:
+    from .homogeneous import ParallelNetwork
+
+__all__ = ["solve_network"]
+
+Row = tuple[float, int, float, float, float, float]
+
+_STATUS = {
+    "certified": StopReason.CONVERGED,
+    "width_limit": StopReason.WIDTH_LIMIT,
+    "time_limit": StopReason.TIME_LIMIT,
+    "interrupted": StopReason.INTERRUPTED,
+    "stagnated": StopReason.STALLED,
+}
+_ROUNDS = 30  # certificates whose unit is inserted, where the solver's own search found none
+_RANK = 1e-12  # directions of X below it, relative to the largest, carry no weights
+
+
+class _Clock:
+    def __init__(self, limit: float | None) -> None:
+        self.began, self.limit = time.perf_counter(), math.inf if limit is None else limit
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def left(self) -> float:
+        return max(self.limit - self.seconds(), 1e-3)
+
+    def over(self) -> bool:
+        return self.seconds() > self.limit
+
+
+def solve_network(
+    land: ParallelNetwork,
+    *,
+    tol: float,
+    width_max: int | None,
+    max_seconds: float | None,
+    start: Layers | None,
+    settings: PolarSettings,
+    progress: bool,
+    n_threads: int,
+) -> Solution:
+    """Solve, certify, and go on from the certificate's unit while there is one."""
+    clock = _Clock(max_seconds)
+    report = _progress(progress)
+    problem = land._problem
+    point = start if start is not None else problem.zero(land._zero())
+    own = np.array(point[-1]) if land.intercept else np.zeros(land.n_outputs)
+    balanced = proof.rebalanced(problem, point, 1.0, own)
+    if problem.value(balanced)[0] <= problem.value(point)[0]:
+        point = balanced
+    rows: list[Row] = []
+
+    def on_record(row: Row) -> None:
+        _show(report, (clock.seconds(), *row[1:]), "width")
+
+    advance = _subnetworks if land.hidden else _units
+    asked, reason = tol, StopReason.STALLED
+    certificate: Certificate | None = None
+    directions = np.zeros((0, land.n_inputs))
+    try:
+        for _ in range(_ROUNDS):
+            began = clock.seconds()
+            before = certificate.value if certificate is not None else math.inf
+            point, status, more = advance(
+                land, point, directions, asked, width_max, clock, settings, on_record, n_threads
+            )
+            rows += [(began + row[0], *row[1:]) for row in more]
+            reason = _STATUS[status]
+            budget = dataclasses.replace(settings, max_seconds=min(settings.max_seconds, clock.left()))
+            certificate = proof.certify(land, point, tol, budget, n_threads, wanted=tol)
+            bounds = (certificate.lower_bound, float(certificate.polar_lower or 0), float(certificate.polar_upper or 0))
+            rows.append((clock.seconds(), land._width(point), certificate.value, *bounds))
+            on_record(rows[-1])
+            if _sharp(land, point, certificate, tol):
+                reason = StopReason.CONVERGED
+                break
+            if reason in (StopReason.INTERRUPTED, StopReason.WIDTH_LIMIT) or clock.over():
+                reason = reason if reason in (StopReason.INTERRUPTED, StopReason.WIDTH_LIMIT) else StopReason.TIME_LIMIT
+                break
+            if reason == StopReason.CONVERGED and asked > 1e-3 * tol:  # the proof takes rounding and centring off
+                asked *= 0.1
+                directions = np.zeros((0, land.n_inputs))
+                continue
+            reason = StopReason.STALLED
+            unit = _missing(land, certificate)
+            if unit is None or certificate.value >= before * (1.0 - 1e-9):
+                break
+            directions = unit
+    except KeyboardInterrupt:
+        reason = StopReason.INTERRUPTED
+    if certificate is None or reason == StopReason.INTERRUPTED:
+        quick = dataclasses.replace(settings, max_nodes=1, starts=min(settings.starts, 32))
+        certificate = proof.certify(land, point, tol, quick, n_threads, wanted=tol)
+    if report is not None:
+        report.close()
+    return Solution(
+        point=point,
+        value=certificate.value,
+        certificate=certificate,
+        trace=_trace(rows, certificate, clock, land._width(point)),
+        stop_reason=reason,
+        seconds=clock.seconds(),
+    )
+
+
+def _sharp(land: ParallelNetwork, point: Layers, certificate: Certificate, tol: float) -> bool:
+    return certificate.gap + land._problem.value(point)[1] <= tol * abs(certificate.value)
+
+
+def _missing(land: ParallelNetwork, certificate: Certificate) -> FloatArray | None:
+    """The input direction of a unit that the certificate shows to be missing."""
+    unit = certificate.proof["unit"]
+    if unit is None or float(certificate.polar_lower or 0.0) <= land.lam * (1.0 + 1e-9):
+        return None
+    return np.ascontiguousarray(unit[0][:1] if land.hidden else np.asarray(unit[1])[None])
+
+
+def _trace(rows: list[Row], certificate: Certificate, clock: _Clock, width: int) -> SolutionTrace:
+    if not rows:
+        polar = (float(certificate.polar_lower or 0.0), float(certificate.polar_upper or math.inf))
+        rows = [(clock.seconds(), width, certificate.value, certificate.lower_bound, *polar)]
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    columns[:, 3] = np.maximum.accumulate(np.maximum(np.nan_to_num(columns[:, 3], neginf=0.0), 0.0))
+    return SolutionTrace(
+        seconds=columns[:, 0],
+        width=columns[:, 1].astype(np.int64),
+        value=columns[:, 2],
+        lower_bound=columns[:, 3],
+        polar_lower=columns[:, 4],
+        polar_upper=columns[:, 5],
+    )
+
+
+# ------------------------------------------------------------------------------------------------ single units
+
+
+def _units(
+    land: ParallelNetwork,
+    point: Layers,
+    directions: FloatArray,
+    tol: float,
+    width_max: int | None,
+    clock: _Clock,
+    settings: PolarSettings,
+    on_record: Callable[[Row], None],
+    n_threads: int,
+) -> tuple[Layers, str, list[Row]]:
+    """One run of the C++ solver, in coordinates of the row space of X."""
+    basis = _row_space(land)
+    inputs = land.inputs if basis is None else np.ascontiguousarray(land.inputs @ basis)
+    unit, loss = land.unit, land.loss
+    network = core.ParallelNetwork(
+        inputs, land.targets, loss.name, loss.delta, land.lam, bool(land.intercept), land.intercept == "penalized",
+        land.bias == "free", unit.slope, unit.power, [], False,
+    )  # fmt: skip
+    u, v = point[0], point[1]
+    if basis is not None:
+        v, directions = basis.T @ v, directions @ basis
+    b = point[-1] if land.intercept else np.zeros(land.n_outputs)
+    polar = None
+    if land.bias == "free":
+
+        def polar(q: FloatArray, known: FloatArray, threshold: float) -> tuple[float, float, FloatArray, FloatArray]:
+            return anchored_missing(inputs[:, :-1], q, unit.slope, known[:, :-1], threshold, settings.seed, n_threads)
+
+    u, v, b, status, rows = core.solve_network(
+        network, np.ascontiguousarray(u), np.ascontiguousarray(v), b, np.ascontiguousarray(directions), tol,
+        -1 if width_max is None else width_max, clock.left(), settings.starts, settings.seed, polar, on_record,
+        n_threads,
+    )  # fmt: skip
+    moved: Layers = (u, v if basis is None else basis @ v)
+    if land.intercept:
+        moved = (*moved, b)
+    # The solver's value is that of reduced data: the objective decides.
+    return (moved if land._problem.value(moved)[0] <= land._problem.value(point)[0] else point), status, rows
+
+
+def _row_space(land: ParallelNetwork) -> FloatArray | None:
+    """(d, e), orthonormal columns that span the rows of X; a free bias keeps its own column. None: the identity."""
+    x = land.inputs[:, :-1] if land.bias == "free" else land.inputs
+    if not np.any(x):
+        return None
+    _, singular, right = np.linalg.svd(x, full_matrices=False)
+    rank = int(np.sum(singular > _RANK * singular[0]))
+    if rank == x.shape[1]:
+        return None
+    basis = right[:rank].T
+    if land.bias != "free":
+        return np.ascontiguousarray(basis)
+    whole = np.zeros((land.n_inputs, rank + 1))
+    whole[:-1, :-1], whole[-1, -1] = basis, 1.0
+    return whole
+
+
+# ------------------------------------------------------------------------------------------------ deeper subnetworks
+
+
+def _subnetworks(
+    land: ParallelNetwork,
+    point: Layers,
+    directions: FloatArray,
+    tol: float,
+    width_max: int | None,
+    clock: _Clock,
+    settings: PolarSettings,
+    on_record: Callable[[Row], None],
+    n_threads: int,
+) -> tuple[Layers, str, list[Row]]:
+    """Insertion of the polar's chain of units, L-BFGS on all weights, rebalancing; until neither helps."""
+    problem = land._problem
+    value = problem.value(point)[0]
+    lower, rows, idle = 0.0, [], 0
+    status = "stagnated"
+    for _ in range(200):
+        quick = dataclasses.replace(settings, starts=min(settings.starts, 64))
+        certificate = proof.certify(land, point, tol, quick, n_threads, wanted=tol)
+        lower = max(lower, certificate.lower_bound)
+        polar = (float(certificate.polar_lower or 0.0), float(certificate.polar_upper or math.inf))
+        rows.append((clock.seconds(), land._width(point), value, lower, *polar))
+        on_record(rows[-1])
+        if value - lower <= tol * abs(value):
+            return point, "certified", rows
+        if clock.over():
+            return point, "time_limit", rows
+        before, full = value, width_max is not None and land._width(point) >= width_max
+        unit = certificate.proof["unit"]
+        if unit is not None and polar[0] > land.lam and not full:
+            extra, reached = proof.insertion(problem, point, unit)
+            if reached < value:
+                point, value = problem.joined(point, extra), reached
+        try:
+            point, value = _lbfgs(land, point, value, n_threads)
+        except KeyboardInterrupt:
+            return point, "interrupted", rows
+        idle = idle + 1 if value > before * (1.0 - 1e-9) else 0
+        if idle >= 3:
+            status = "width_limit" if full and polar[0] > land.lam * (1.0 + 1e-6) else "stagnated"
+            break
+    return point, status, rows
+
+
+def _lbfgs(land: ParallelNetwork, point: Layers, value: float, n_threads: int) -> tuple[Layers, float]:
+    width, problem = land._width(point), land._problem
+    if width == 0 and not land.intercept:
+        return point, value
+
+    def function(x: FloatArray) -> tuple[float, FloatArray]:
+        value, slope = land._core.gradient(x[None], width, n_threads)
+        return float(value[0]), slope[0]
+
+    done = scipy.optimize.minimize(
+        function, land._flat(point), jac=True, method="L-BFGS-B", options={"maxiter": 300, "ftol": 1e-14, "gtol": 0.0}
+    )
+    moved = land._split(np.ascontiguousarray(done.x), width)
+    own = np.array(moved[-1]) if land.intercept else np.zeros(land.n_outputs)
+    for candidate in (_pruned(land, proof.rebalanced(problem, moved, 1.0, own)), moved):
+        reached = problem.value(candidate)[0]
+        if reached < value:
+            return candidate, reached
+    return point, value
+
+
+def _pruned(land: ParallelNetwork, point: Layers) -> Layers:
+    """Without the subnetworks whose output has died out."""
+    weights = land._problem.weights(point)
+    size = np.prod([np.linalg.norm(block, axis=(1, 2)) for block in weights], axis=0)
+    alive = size > 1e-12 * np.max(size, initial=0.0)
+    kept: Layers = tuple(block[alive] for block in weights)
+    return (*kept, point[-1]) if land.intercept else kept
