@@ -559,6 +559,34 @@ def solve_factorization(
     (U, V, status, trace)
     """
 
+def solve_network(
+    network: ParallelNetwork,
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    b: numpy.typing.NDArray[numpy.float64],
+    directions: numpy.typing.NDArray[numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    width_max: typing.SupportsInt | typing.SupportsIndex,
+    max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+    random_starts: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    polar: collections.abc.Callable[
+        [numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], float],
+        tuple[
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+            typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        ],
+    ]
+    | None,
+    on_record: collections.abc.Callable[[tuple[float, int, float, float, float, float]], None] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (U, V, b, status, trace)
+    """
+
 def spectral_from_factor(
     fx: numpy.typing.NDArray[numpy.float64],
     fy: numpy.typing.NDArray[numpy.float64],
