@@ -50,6 +50,7 @@ class Solver {
     context_.blas = nullptr;
     c_.setZero(k_, n_);
     b_.setZero(n_);
+    if (settings.offset.size() > 0) b_ = settings.offset * y_scale_;
     z_.setZero(m_, n_);
     e_.resize(m_, n_);
     second_.resize(m_, n_);
@@ -64,7 +65,8 @@ class Solver {
 
   GroupLassoResult run() {
     double lower = 0.0, best_gap = kInfinity, last = kInfinity;
-    const double floor = kUnitRoundoff * evaluate(Matrix::Zero(m_, n_), nullptr);  // values below it are zero
+    // values below it are zero
+    const double floor = kUnitRoundoff * evaluate(b_.transpose().replicate(m_, 1), nullptr);
     Matrix last_c;
     Vector last_b;
     Index idle = 0, round = 0;
@@ -491,6 +493,8 @@ GroupLassoResult group_lasso(const ConstMatrixView& h, const ConstMatrixView& y,
   require(h.rows() == y.rows(), "h and y must have as many rows as there are samples");
   require(y.rows() >= 1 && y.cols() >= 1, "y must have at least one row and one column");
   require(lam > 0.0 && std::isfinite(lam), "lam must be positive and finite");
+  require(settings.offset.size() == 0 || (!intercept && settings.offset.size() == y.cols()),
+          "offset must have one entry for each column of y, and no intercept beside it");
   require(start.size() == 0 || (start.rows() == h.cols() && start.cols() == y.cols()),
           "start must be empty or have a row for each column of h and the columns of y");
   Solver solver(h, y, loss, lam, intercept, settings, context);

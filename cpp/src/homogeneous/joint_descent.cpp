@@ -144,8 +144,7 @@ class JointDescent {
       const HeldKinks& held = kinks_[at(k)];
       const Index e = held.dimension();
       if (!held.everything()) bv = held.basis().transpose() * bv * held.basis();
-      gradient_.segment(offsets_[at(k)] + nu, e) =
-          held.everything() ? dv : Vector(held.basis().transpose() * dv);
+      gradient_.segment(offsets_[at(k)] + nu, e) = held.everything() ? dv : Vector(held.basis().transpose() * dv);
       MatrixXd& block = blocks_[at(k)];
       block.setZero(nu + e, nu + e);
       block.bottomRightCorner(e, e) = bv;
@@ -263,22 +262,20 @@ class JointDescent {
   Vector direction() const {
     const Index total = gradient_.size();
     if (total == 0) return Vector(0);
-    const double work = static_cast<double>(total) * static_cast<double>(total) *
-                        static_cast<double>(o_.samples() * o_.outputs());
+    const double work =
+        static_cast<double>(total) * static_cast<double>(total) * static_cast<double>(o_.samples() * o_.outputs());
     return total <= settings_.dense_up_to && work <= 4e9 ? dense_direction() : iterative_direction();
   }
 
   Vector dense_direction() const {
     const Index total = gradient_.size(), r = point_.width();
     Matrix a(o_.samples() * o_.outputs(), total), hessian = Matrix::Zero(total, total);
-    for (Index k = 0; k < r; ++k)
-      columns(k, a.middleCols(offsets_[at(k)], offsets_[at(k) + 1] - offsets_[at(k)]));
+    for (Index k = 0; k < r; ++k) columns(k, a.middleCols(offsets_[at(k)], offsets_[at(k) + 1] - offsets_[at(k)]));
     if (has_b_) columns(r, a.rightCols(o_.outputs()));
     linalg::accumulate_gram(a, hessian, context_);
     for (Index k = 0; k < r; ++k)
       hessian.block(offsets_[at(k)], offsets_[at(k)], blocks_[at(k)].rows(), blocks_[at(k)].rows()) += blocks_[at(k)];
-    if (has_b_ && o_.problem.intercept_decay)
-      hessian.diagonal().tail(o_.outputs()).array() += o_.problem.lam;
+    if (has_b_ && o_.problem.intercept_decay) hessian.diagonal().tail(o_.outputs()).array() += o_.problem.lam;
     const Vector scale = hessian.diagonal();
     const double top = std::max(scale.maxCoeff(), 1e-300);
     for (double ridge = 1e-14; ridge < 1e3; ridge *= 100.0) {

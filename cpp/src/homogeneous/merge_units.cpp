@@ -1,5 +1,6 @@
 #include "merge_units.hpp"
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -16,11 +17,31 @@ bool along(const Eigen::RowVectorXd& a, const Eigen::RowVectorXd& b) {
   return sizes > 0.0 && a.dot(b) > 0.0 && (a / a.norm() - b / b.norm()).squaredNorm() <= 2.0 * kSame;
 }
 
+// sum_k u_k (X v_k)^2 = x^T M x with M = sum_k u_k v_k v_k^T: its eigenvectors have the smallest penalty, tr |M|.
+bool merge_quadratic(UnitPoint& point) {
+  const Eigen::MatrixXd m = point.v.transpose() * point.u.col(0).asDiagonal() * point.v;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(m);
+  if (eigen.info() != Eigen::Success) return false;
+  const Vector& values = eigen.eigenvalues();
+  const double least = 1e-15 * values.cwiseAbs().maxCoeff();
+  Matrix u(values.size(), 1), v(values.size(), m.rows());
+  Index r = 0;
+  for (Index k = 0; k < values.size(); ++k) {
+    if (!(std::abs(values(k)) > least)) continue;
+    u(r, 0) = values(k) > 0.0 ? 1.0 : -1.0;
+    v.row(r++) = std::sqrt(std::abs(values(k))) * eigen.eigenvectors().col(k).transpose();
+  }
+  point.u = u.topRows(r);
+  point.v = v.topRows(r);
+  return true;
+}
+
 }  // namespace
 
 bool merge_units(const UnitObjective& o, UnitPoint& point) {
   const Index r = point.width(), m = o.samples();
   if (r < 2) return false;
+  if (o.scalar() && o.act.power == 2 && o.act.even()) return merge_quadratic(point);
   Sides signs(m, r);
   const bool cells = o.act.power == 1;
   if (cells && o.kinked()) {

@@ -83,10 +83,10 @@ class Solver {
     for (Index round = 0; round < settings_.max_rounds; ++round) {
       context_.check();
       const Maximizers missing = look();
-      const double gap = value_ - lower_bound_;
-      if (gap <= settings_.tolerance * std::abs(value_) || value_ <= 0.0) return SolveStatus::certified;
+      if (value_ - lower_bound_ <= settings_.tolerance * std::abs(value_) || value_ <= 0.0)
+        return SolveStatus::certified;
       if (out_of_time()) return SolveStatus::time_limit;
-      const double before = value_;
+      const double before = value_, gap = apparent_gap_;
       const Index room = settings_.width_max < 0
                              ? settings_.insertions
                              : std::max<Index>(0, std::min(settings_.insertions, settings_.width_max - point_.width()));
@@ -116,9 +116,19 @@ class Solver {
     Matrix known(point_.width() + extra, o_.inputs());
     for (Index k = 0; k < point_.width(); ++k) known.row(k) = point_.v.row(k) / o_.size(point_.v, k);
     known.bottomRows(extra) = extra_;
-    PolarSides sides = polar_(q, known, problem_.lam * (1.0 + kAbove), context_);
-    // The dual scale s and the gap, as sums of terms that are not negative (THEORY 6.1)
-    const double reach = sides.upper > 0.0 ? problem_.lam / sides.upper : std::numeric_limits<double>::infinity();
+    const PolarSides sides = polar_(q, known, problem_.lam * (1.0 + kAbove), context_);
+    lower_bound_ = std::max(lower_bound_, value_ - gap(z, e, q, sides.upper));
+    // Where only a search looked, what the gap would be if it missed nothing says how exact the next round is to be.
+    apparent_gap_ = std::isfinite(sides.upper) ? value_ - lower_bound_ : gap(z, e, q, sides.lower);
+    trace_.push_back({seconds(), point_.width(), value_, lower_bound_, sides.lower, sides.upper});
+    if (settings_.on_record) settings_.on_record(trace_.back());
+    extra_.resize(0, o_.inputs());
+    return sides.missing;
+  }
+
+  // P - D at the dual point s E, s <= lam / polar, as a sum of terms that are not negative (THEORY 6.1)
+  double gap(const Matrix& z, const Matrix& e, const Matrix& q, double polar) const {
+    const double reach = polar > 0.0 ? problem_.lam / polar : std::numeric_limits<double>::infinity();
     Matrix z_units = z;
     z_units.rowwise() -= point_.b.transpose();
     const double fit = q.cwiseProduct(z_units).sum(), penalty = o_.penalty(point_);
@@ -127,7 +137,7 @@ class Solver {
       const double squared = e.squaredNorm();
       if (squared > 0.0) s = std::clamp(1.0 + fit / squared, 0.0, reach);  // the least gap
     }
-    double gap = with_loss(problem_.loss, [&](const auto& kind) {
+    double total = with_loss(problem_.loss, [&](const auto& kind) {
       double sum = 0.0;
       for (Index i = 0; i < o_.samples(); ++i) sum += excess(kind, &z(i, 0), o_.target(i), o_.outputs(), s);
       return sum;
@@ -137,14 +147,9 @@ class Solver {
       const Vector sums = e.colwise().sum().transpose();
       const double lam = problem_.lam;
       units -= 0.5 * lam * point_.b.squaredNorm();
-      gap += (lam * point_.b + s * sums).squaredNorm() / (2.0 * lam);
+      total += (lam * point_.b + s * sums).squaredNorm() / (2.0 * lam);
     }
-    gap += std::max(0.0, units);
-    lower_bound_ = std::max(lower_bound_, value_ - gap);
-    trace_.push_back({seconds(), point_.width(), value_, lower_bound_, sides.lower, sides.upper});
-    if (settings_.on_record) settings_.on_record(trace_.back());
-    extra_.resize(0, o_.inputs());
-    return sides.missing;
+    return total + std::max(0.0, units);
   }
 
   Matrix outputs(Matrix& h) const {
@@ -157,10 +162,7 @@ class Solver {
 
   // Corrective step with the new directions, merging, descent in all units, merging.
   void improve(const Matrix& fresh, double relative) {
-    if (problem_.intercept_decay)
-      insert_one_by_one(fresh);
-    else
-      correct(fresh, relative);
+    if (fresh.rows() > 0 || trace_.size() == 1) correct(fresh, relative);
     tidy();
     JointDescentSettings descent;
     descent.tolerance = std::clamp(1e-3 * relative, 1e-15, 1e-4);
@@ -223,37 +225,11 @@ class Solver {
     GroupLassoSettings lasso;
     lasso.tolerance = std::clamp(1e-2 * relative, 1e-11, 1e-3);
     lasso.max_iterations = 50;
-    const GroupLassoResult found =
-        group_lasso(h, problem_.y, problem_.loss, problem_.lam, problem_.intercept, c, lasso, context_);
-    const UnitPoint point =
-        from_amplitudes(found.c, w, problem_.intercept ? found.intercept : Vector::Zero(o_.outputs()));
+    const bool free = problem_.intercept && !problem_.intercept_decay;
+    if (problem_.intercept_decay) lasso.offset = point_.b;  // the descent in all weights moves it
+    const GroupLassoResult found = group_lasso(h, problem_.y, problem_.loss, problem_.lam, free, c, lasso, context_);
+    const UnitPoint point = from_amplitudes(found.c, w, free ? found.intercept : point_.b);
     take(point, o_.value(point));
-  }
-
-  // For an intercept with a penalty: each new unit at its best size, halved until the objective falls.
-  void insert_one_by_one(const Matrix& fresh) {
-    for (Index j = 0; j < fresh.rows(); ++j) {
-      Matrix h, z = outputs(h), e(o_.samples(), o_.outputs());
-      o_.losses(z, &e);
-      Vector own = problem_.x * fresh.row(j).transpose();
-      for (Index i = 0; i < own.size(); ++i) own(i) = act_.value(own(i));
-      const Eigen::RowVectorXd pull = -own.transpose() * e;
-      const double excess = pull.norm() - problem_.lam;
-      if (!(excess > 0.0)) continue;
-      double t = excess / std::max(own.squaredNorm(), 1e-300) * (problem_.loss.kind == LossKind::squared ? 1.0 : 4.0);
-      for (int halving = 0; halving < 60; ++halving, t *= 0.5) {
-        const Matrix c = t * pull / pull.norm();
-        const UnitPoint unit = from_amplitudes(c, fresh.middleRows(j, 1), point_.b);
-        UnitPoint trial{Matrix(point_.width() + 1, o_.outputs()), Matrix(point_.width() + 1, o_.inputs()), point_.b};
-        trial.u << point_.u, unit.u;
-        trial.v << point_.v, unit.v;
-        const double value = o_.value(trial);
-        if (!(value < value_)) continue;
-        point_ = trial;
-        value_ = value;
-        break;
-      }
-    }
   }
 
   const Problem& problem_;
@@ -266,7 +242,7 @@ class Solver {
 
   UnitPoint point_;
   Matrix extra_;
-  double value_ = 0.0, lower_bound_ = -std::numeric_limits<double>::infinity();
+  double value_ = 0.0, lower_bound_ = -std::numeric_limits<double>::infinity(), apparent_gap_ = 0.0;
   std::vector<SolveRecord> trace_;
 };
 

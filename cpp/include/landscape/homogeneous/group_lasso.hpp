@@ -23,6 +23,7 @@ namespace landscape::homogeneous {
 struct GroupLassoSettings {
   double tolerance = 1e-10;    // on the gap relative to the value
   Index max_iterations = 500;  // rounds: one product with all of H each
+  Vector offset;               // n, added to every row of H C where there is no intercept; empty: zero
 };
 
 struct GroupLassoResult {
