@@ -77,7 +77,9 @@ def assert_attained(land, bounds, Q, activation, what=""):
     reached = float(np.sum(Q * (hidden[:, None] * u)))
     # nearly parallel samples cancel: what NumPy's own evaluation may be off by
     rounding = 1e-15 * float(np.abs(Q).sum(axis=1) @ (np.abs(land.inputs) @ np.abs(v)) ** activation.power)
-    assert reached >= bounds.lower * (1.0 - 1e-12) - rounding, f"{what}: the unit reaches {reached!r}, lower {bounds.lower!r}"
+    assert reached >= bounds.lower * (1.0 - 1e-12) - rounding, (
+        f"{what}: the unit reaches {reached!r}, lower {bounds.lower!r}"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- hand numbers

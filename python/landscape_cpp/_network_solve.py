@@ -39,6 +39,7 @@ _STATUS = {
     "stagnated": StopReason.STALLED,
 }
 _ROUNDS = 30  # certificates whose unit is inserted, where the solver's own search found none
+_LAST_PROOF = 1.0  # seconds that the certificate may take beyond the limit
 _RANK = 1e-12  # directions of X below it, relative to the largest, carry no weights
 
 
@@ -94,7 +95,7 @@ def solve_network(
             )
             rows += [(began + row[0], *row[1:]) for row in more]
             reason = _STATUS[status]
-            budget = dataclasses.replace(settings, max_seconds=min(settings.max_seconds, clock.left()))
+            budget = dataclasses.replace(settings, max_seconds=max(clock.left(), _LAST_PROOF))
             certificate = proof.certify(land, point, tol, budget, n_threads, wanted=tol)
             bounds = (certificate.lower_bound, float(certificate.polar_lower or 0), float(certificate.polar_upper or 0))
             rows.append((clock.seconds(), land._width(point), certificate.value, *bounds))
@@ -173,34 +174,78 @@ def _units(
     on_record: Callable[[Row], None],
     n_threads: int,
 ) -> tuple[Layers, str, list[Row]]:
-    """One run of the C++ solver, in coordinates of the row space of X."""
-    basis = _row_space(land)
-    inputs = land.inputs if basis is None else np.ascontiguousarray(land.inputs @ basis)
+    """One run of the C++ solver, in coordinates of the row space of X and units in which X and Y are about one."""
+    scaled = _Coordinates(land)
     unit, loss = land.unit, land.loss
     network = core.ParallelNetwork(
-        inputs, land.targets, loss.name, loss.delta, land.lam, bool(land.intercept), land.intercept == "penalized",
-        land.bias == "free", unit.slope, unit.power, [], False,
+        scaled.inputs, scaled.targets, loss.name, loss.delta / scaled.y, land.lam / scaled.polar, bool(land.intercept),
+        land.intercept == "penalized", land.bias == "free", unit.slope, unit.power, [], False,
     )  # fmt: skip
-    u, v = point[0], point[1]
-    if basis is not None:
-        v, directions = basis.T @ v, directions @ basis
-    b = point[-1] if land.intercept else np.zeros(land.n_outputs)
     polar = None
     if land.bias == "free":
 
         def polar(q: FloatArray, known: FloatArray, threshold: float) -> tuple[float, float, FloatArray, FloatArray]:
-            return anchored_missing(inputs[:, :-1], q, unit.slope, known[:, :-1], threshold, settings.seed, n_threads)
+            own = scaled.inputs[:, :-1]
+            return anchored_missing(own, q, unit.slope, known[:, :-1], threshold, settings.seed, n_threads)
 
+    u, v, b = scaled.inward(point)
     u, v, b, status, rows = core.solve_network(
-        network, np.ascontiguousarray(u), np.ascontiguousarray(v), b, np.ascontiguousarray(directions), tol,
-        -1 if width_max is None else width_max, clock.left(), settings.starts, settings.seed, polar, on_record,
-        n_threads,
+        network, u, v, b, np.ascontiguousarray(scaled.directions(directions)), tol,
+        -1 if width_max is None else width_max, min(clock.left(), 1e9), settings.starts, settings.seed, polar,
+        lambda row: on_record(scaled.row(row)), n_threads,
     )  # fmt: skip
-    moved: Layers = (u, v if basis is None else basis @ v)
-    if land.intercept:
-        moved = (*moved, b)
-    # The solver's value is that of reduced data: the objective decides.
-    return (moved if land._problem.value(moved)[0] <= land._problem.value(point)[0] else point), status, rows
+    moved = scaled.outward(u, v, b)
+    # The solver's value is that of rounded data: the objective decides.
+    better = land._problem.value(moved)[0] <= land._problem.value(point)[0]
+    return (moved if better else point), status, [scaled.row(row) for row in rows]
+
+
+class _Coordinates:
+    """X = x X' Bᵀ, Y = y Y' with powers of two x, y and B an orthonormal basis of the rows of X.
+
+    act(X v) = x^p act(X' Bᵀ v), so amplitudes |u| |v|^p are y / x^p times those of the problem with λ / (x^p y), whose
+    objective is y² times smaller. A penalised intercept has λ of its own: then x = y = 1.
+    """
+
+    def __init__(self, land: ParallelNetwork) -> None:
+        self.land, self.power, self.free = land, land.unit.power, land.bias == "free"
+        basis = _row_space(land)
+        plain = land.intercept == "penalized"
+        own = land.inputs[:, :-1] if self.free else land.inputs
+        self.x = 1.0 if plain else _power_of_two(own)
+        self.y = 1.0 if plain or land.loss.name not in ("squared", "huber") else _power_of_two(land.targets)
+        self.polar = self.x**self.power * self.y
+        self.amplitude = (self.y / self.x**self.power) ** (1.0 / (self.power + 1))
+        self.basis = np.eye(land.n_inputs) if basis is None else basis
+        inputs = land.inputs if basis is None else land.inputs @ basis
+        sizes = np.full(inputs.shape[1], self.x)
+        if self.free:
+            sizes[-1] = 1.0
+        self.sizes = sizes / self.x  # of a direction: the bias is relative to X
+        self.inputs = np.ascontiguousarray(inputs / sizes)
+        self.targets = np.ascontiguousarray(land.targets / self.y)
+
+    def inward(self, point: Layers) -> Layers:
+        b = point[-1] / self.y if self.land.intercept else np.zeros(self.land.n_outputs)
+        v = self.basis.T @ point[1] * self.sizes[:, None]
+        return np.ascontiguousarray(point[0] / self.amplitude), np.ascontiguousarray(v / self.amplitude), b
+
+    def outward(self, u: FloatArray, v: FloatArray, b: FloatArray) -> Layers:
+        moved = (u * self.amplitude, self.basis @ (v * self.amplitude / self.sizes[:, None]))
+        return (*moved, b * self.y) if self.land.intercept else moved
+
+    def directions(self, rows: FloatArray) -> FloatArray:
+        return np.asarray(rows @ self.basis * self.sizes)
+
+    def row(self, row: Row) -> Row:
+        seconds, width, value, lower, polar_lower, polar_upper = row
+        square = self.y * self.y
+        return seconds, width, value * square, lower * square, polar_lower * self.polar, polar_upper * self.polar
+
+
+def _power_of_two(a: FloatArray) -> float:
+    top = float(np.max(np.abs(a), initial=0.0))
+    return 2.0 ** round(math.log2(top)) if top > 0.0 else 1.0
 
 
 def _row_space(land: ParallelNetwork) -> FloatArray | None:

@@ -694,7 +694,8 @@ class ParallelNetwork:
         Args:
             tol: The relative gap (P - lower bound) / P to prove.
             width_max: Units at most; None does not limit them (m nL + 1 always suffice).
-            max_seconds: A budget; what is reached by then is returned, with the gap that is proved.
+            max_seconds: A budget; what is reached by then is returned, with the gap that is proved, which may take a
+                second more.
             start: A point to begin from, of any width; None begins with no unit.
             method: Of the polar's upper side in the certificate, see :meth:`polar`.
             starts: Random starts of the search for new units, where no method is exact.

@@ -165,7 +165,7 @@ def conjugate(name, a, y, delta=1.0):
 def domain_limit(problem, G):
     """The largest s with s G in the domain of L*, for G = the gradient of L somewhere."""
     y, top = problem.targets, float(np.max(np.abs(G), initial=0.0))
-    if top == 0.0 or problem.loss in ("squared", "squared_hinge"):
+    if top < 1e-300 or problem.loss in ("squared", "squared_hinge"):
         return np.inf
     if problem.loss == "softmax":
         down = G < -1e-15

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "balanced_intercept.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/linalg/products.hpp"
 #include "landscape/parallel.hpp"
@@ -73,7 +74,7 @@ class Solver {
     GroupLassoResult result;
     for (;; ++round) {
       context_.check();
-      profile_intercept();
+      if (intercept_) balanced_ = balance_intercept(loss_, y_, z_, e_, b_);
       loss_value_ = evaluate(z_, &e_);
       value_ = loss_value_ + lam_ * penalty(c_);
       if (!(value_ <= last * (1.0 + 1e-12))) {  // the models descend; only rounding can fail them
@@ -223,7 +224,6 @@ class Solver {
            std::max(0.0, lam_ * penalty(c_) - s * fit);
   }
 
-  void profile_intercept();
   void improve(double relative);
   std::vector<Index> working_set() const;
 
@@ -254,55 +254,6 @@ class Solver {
   double damping_ = 1.0, damp_ = 0.0;  // added to every weight: damp_ = damping_ min(1e-2, relative gap)
   bool balanced_ = true;
 };
-
-// b with sum_i e_i = 0, by Newton steps that are halved until the loss does not grow.
-void Solver::profile_intercept() {
-  if (!intercept_) return;
-  if (quadratic()) {
-    const Eigen::RowVectorXd shift = (y_ - z_).colwise().mean();
-    z_.rowwise() += shift;
-    b_ += shift.transpose();
-    return;
-  }
-  const bool coupled = loss_.kind == LossKind::softmax;
-  Matrix trial(m_, n_);
-  double value = evaluate(z_, &e_), last = kInfinity;
-  for (Index iteration = 0; iteration < 50; ++iteration) {
-    const Vector sum = e_.colwise().sum().transpose();
-    const double imbalance = sum.cwiseAbs().sum(), total = e_.cwiseAbs().sum();
-    balanced_ = imbalance <= 1e-13 * total;
-    if (imbalance <= 1e-15 * total || (balanced_ && imbalance > 0.25 * last)) return;
-    last = imbalance;
-    Matrix hessian = Matrix::Zero(n_, n_);
-    for (Index o = 0; o < (coupled ? n_ : 1); ++o) {
-      const Vector d = coupled ? Vector(Vector::Unit(n_, o)) : Vector(Vector::Ones(n_));
-      sum_rows([&](const auto& loss, Index i) {
-        loss.curvature(&z_(i, 0), &y_(i, 0), n_, d.data(), &second_(i, 0));
-        return 0.0;
-      });
-      if (coupled)
-        hessian.row(o) = second_.colwise().sum();
-      else
-        hessian.diagonal() = second_.colwise().sum().transpose();
-    }
-    // softmax is flat along equal shifts, and all but flat for a class that no sample has
-    hessian.diagonal() *= 1.0 + 1e-12;
-    hessian.diagonal().array() += (coupled ? 1e-20 : 1e-12) * static_cast<double>(m_);
-    const Vector d = -hessian.llt().solve(sum);
-    double t = 1.0, next = value;
-    for (; t > 1e-12; t *= 0.5) {
-      trial = z_.rowwise() + (t * d).transpose();
-      next = evaluate(trial, &e_);
-      if (next <= value + kLevel * std::abs(value)) break;
-    }
-    if (!(t > 1e-12)) break;
-    z_.swap(trial);
-    b_ += t * d;
-    value = next;
-  }
-  evaluate(z_, &e_);
-  balanced_ = e_.colwise().sum().cwiseAbs().sum() <= 1e-13 * e_.cwiseAbs().sum();
-}
 
 // The support, and of the units with |G_j| > lam those of largest |G_j|, about as many as there are in the support.
 std::vector<Index> Solver::working_set() const {

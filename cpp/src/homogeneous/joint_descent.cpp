@@ -39,7 +39,7 @@ class JointDescent {
     double promise = 0.0;  // the largest decrease promised since kinks were let go
     for (Index step = 0; step < settings_.max_steps && failures < 4; ++step) {
       context_.check();
-      if (point_.width() == 0 && !has_b_) break;
+      if ((point_.width() == 0 && !has_b_) || settings_.out_of_time()) break;
       assemble();
       const Vector p = direction();
       const double decrement = -gradient_.dot(p);
@@ -398,7 +398,7 @@ class JointDescent {
     if (!o_.scalar()) point_.u += stop.t * move.u;
     point_.b += stop.t * move.b;
     std::vector<Index> alive;
-    const double largest = point_.v.rowwise().norm().maxCoeff();
+    const double largest = point_.width() > 0 ? point_.v.rowwise().norm().maxCoeff() : 0.0;
     for (Index k = 0; k < point_.width(); ++k)
       if (o_.size(point_.v, k) > 1e-14 * largest && !point_.u.row(k).isZero(0.0)) alive.push_back(k);
     moved_to_.assign(at(point_.width()), -1);

@@ -10,6 +10,8 @@
 // slope * g_i <= nu_i <= g_i, g_i = <G_i, u>.
 #pragma once
 
+#include <functional>
+
 #include "unit_objective.hpp"
 
 namespace landscape::homogeneous {
@@ -19,6 +21,7 @@ struct JointDescentSettings {
   double tolerance = 1e-15;  // on the decrease a step promises, relative to the value
   Index dense_up_to = 600;   // parameters; conjugate gradients beyond
   Index max_products = 150;  // of a step by conjugate gradients
+  std::function<bool()> out_of_time = [] { return false; };
 };
 
 // Moves the point; returns the new value, not above the given one. Units that vanish are taken out.

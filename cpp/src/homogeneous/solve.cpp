@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "balanced_intercept.hpp"
 #include "joint_descent.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/homogeneous/group_lasso.hpp"
@@ -108,10 +109,13 @@ class Solver {
   Maximizers look() {
     Matrix h, z = outputs(h);
     Matrix e(o_.samples(), o_.outputs());
+    balanced_ = true;
+    if (problem_.intercept && !problem_.intercept_decay) {
+      balanced_ = balance_intercept(problem_.loss, problem_.y, z, e, point_.b);
+      value_ = std::min(value_, o_.value(point_));
+    }
     o_.losses(z, &e);
-    Matrix q = -e;
-    const bool centred = problem_.intercept && !problem_.intercept_decay;
-    if (centred) q.rowwise() -= q.colwise().mean();
+    const Matrix q = -e;
     const Index extra = extra_.rows();
     Matrix known(point_.width() + extra, o_.inputs());
     for (Index k = 0; k < point_.width(); ++k) known.row(k) = point_.v.row(k) / o_.size(point_.v, k);
@@ -137,6 +141,7 @@ class Solver {
       const double squared = e.squaredNorm();
       if (squared > 0.0) s = std::clamp(1.0 + fit / squared, 0.0, reach);  // the least gap
     }
+    if (!balanced_) s = 0.0;  // no other dual point is feasible
     double total = with_loss(problem_.loss, [&](const auto& kind) {
       double sum = 0.0;
       for (Index i = 0; i < o_.samples(); ++i) sum += excess(kind, &z(i, 0), o_.target(i), o_.outputs(), s);
@@ -167,6 +172,7 @@ class Solver {
     JointDescentSettings descent;
     descent.tolerance = std::clamp(1e-3 * relative, 1e-15, 1e-4);
     if (relative > 0.1) descent.max_steps = 10;  // too few units yet to be worth more
+    descent.out_of_time = [this] { return out_of_time(); };
     UnitPoint moved = point_;
     const double reached = joint_descent(o_, moved, value_, descent, context_);
     take(moved, reached);
@@ -241,6 +247,7 @@ class Solver {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 
   UnitPoint point_;
+  bool balanced_ = true;
   Matrix extra_;
   double value_ = 0.0, lower_bound_ = -std::numeric_limits<double>::infinity(), apparent_gap_ = 0.0;
   std::vector<SolveRecord> trace_;
