@@ -22,6 +22,7 @@ from ._factorization_results import PolarBounds, Solution
 from ._fingerprints import network_fingerprint
 from ._network_data import Unit, network_data
 from ._network_omega import OmegaBounds, omega
+from ._network_path import NetworkPath, descent_path, slide_path
 from ._network_polar import METHODS, PolarSettings, network_polar
 from ._network_problem import NetworkProblem
 from ._network_solve import solve_network
@@ -754,3 +755,65 @@ class ParallelNetwork:
             One solution per λ, in descending order of λ; ``solution.certificate`` is for that λ.
         """
         return regularisation_path(self, lams, tol, settings)
+
+    def descent_path(
+        self,
+        p: Any,
+        solution: Solution | None = None,
+        *,
+        method: str = "meta",
+        slide: str = "lp",
+        steps: int = 100,
+        insertions: int = 3,
+        n_threads: int | None = None,
+    ) -> NetworkPath:
+        """A path from any network to a certified one on which the objective never rises (Theorem 1.10).
+
+        It may pass through wider networks: units of weight zero are appended where they are needed.
+
+        Args:
+            p: A single point, of any width.
+            solution: Where to go, from :meth:`solve` on this problem; None solves it first.
+            method: ``"meta"``: rebalancing, local descent, slides to independent units and insertions of the polar's
+                unit, in turn, then a blend with the solution. ``"blend"``: rebalancing, slide, blend.
+            slide: ``"lp"``, one slide to a vertex of the linear program, or ``"null-vector"``, the steps of the
+                chapter's proof.
+            steps: Straight pieces of local descent at most.
+            insertions: Units inserted on the way at most, before the blend.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A :class:`NetworkPath`; its ``verify`` evaluates the objective along the way, ``plot`` draws it.
+
+        Raises:
+            ValueError: For a solution of another problem.
+        """
+        point = self._single(p)
+        proof.finite_value(self._problem, point, "p is too large: the objective overflows there")
+        if solution is not None and not isinstance(solution, Solution):
+            raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
+        how = check.as_choice("method", method, ("meta", "blend"))
+        sliding = check.as_choice("slide", slide, ("lp", "null-vector"))
+        most, units = check.as_int("steps", steps, minimum=0), check.as_int("insertions", insertions, minimum=0)
+        threads = check.as_threads(n_threads)
+        target = self.solve(n_threads=n_threads) if solution is None else solution
+        if target.certificate.data_fingerprint != self._fingerprint:
+            raise ValueError("solution must be of this problem: its data or its lam differ")
+        settings = PolarSettings(starts=64, max_nodes=1)
+        end, lower = self._single(target.point, "solution"), target.certificate.lower_bound
+        return descent_path(self, point, end, lower, how, sliding, most, units, settings, threads)
+
+    def slide(self, p: Any, *, method: str = "lp") -> NetworkPath:
+        """The plateau slide alone: fewer units, the same outputs, a penalty that does not rise (Figure 1.2).
+
+        At a local minimum the objective is constant along it; it ends at the edge of the plateau, where the outputs of
+        the units are independent.
+
+        Args:
+            p: A single point.
+            method: ``"lp"``, to a vertex of min Σ c_k θ_k over amounts c of the units, or ``"null-vector"``.
+
+        Returns:
+            A :class:`NetworkPath`; ``end`` is the point with fewer units.
+        """
+        return slide_path(self, self._single(p), check.as_choice("method", method, ("lp", "null-vector")))

@@ -31,6 +31,7 @@ from ._format import index_runs
 from ._planes import plane_through, saddle_plane_points
 from ._plots_factorization import plot_completion, plot_gap, plot_residual_spectrum, plot_width
 from ._plots_network import plot_polar
+from ._plots_solution import plot_decision, plot_solution
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
 from .training import TrainingResult
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "plot_completion",
+    "plot_decision",
     "plot_gap",
     "plot_ladder",
     "plot_polar",
     "plot_residual_spectrum",
     "plot_slice",
+    "plot_solution",
     "plot_spectrum",
     "plot_training",
     "plot_width",
