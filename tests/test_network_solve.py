@@ -228,6 +228,15 @@ def test_width_limit(ls):
     assert land.solve(1e-4, width_max=200).stop_reason == "converged"
 
 
+def test_round_limit(ls):
+    Z, y, lam = example(0.05)
+    land = ls.ParallelNetwork(Z, y, lam, bias=True)
+    solution = land.solve(1e-6, max_iter=3)
+    assert solution.stop_reason == "max_steps"
+    assert ls.verify(solution.certificate, land, solution.point)
+    assert solution.value > land.solve(1e-6, max_iter=50).value
+
+
 def test_time_limit(ls):
     Z, y, lam = example(0.01, 300)
     land = ls.ParallelNetwork(Z, y, lam, bias=True)
@@ -287,6 +296,7 @@ def test_progress(ls, capsys):
         ({"tol": 0.0}, ("tol",)),
         ({"tol": math.nan}, ("tol",)),
         ({"width_max": -1}, ("width_max",)),
+        ({"max_iter": 0}, ("max_iter",)),
         ({"max_seconds": 0.0}, ("max_seconds",)),
         ({"method": "best"}, ("method",)),
         ({"start": (np.zeros((1, 2)), np.zeros((3, 2)))}, ("start",)),

@@ -266,6 +266,8 @@ const char* status_name(homo::SolveStatus status) {
       return "width_limit";
     case homo::SolveStatus::time_limit:
       return "time_limit";
+    case homo::SolveStatus::round_limit:
+      return "round_limit";
     case homo::SolveStatus::interrupted:
       return "interrupted";
     default:
@@ -283,13 +285,14 @@ using PolarCallback = std::function<std::tuple<double, double, Array, Array>(Arr
 
 py::tuple solve_network(const ParallelNetworkObject& object, const Array& u, const Array& v, const Array& b,
                         const Array& directions, double tolerance, Index width_max, double max_seconds,
-                        Index random_starts, std::uint64_t seed, const std::optional<PolarCallback>& polar,
+                        Index max_rounds, Index random_starts, std::uint64_t seed, const std::optional<PolarCallback>& polar,
                         const std::optional<std::function<void(const SolveRow&)>>& on_record, int n_threads) {
   require_shape(object.architecture.hidden.empty(), "network", "single units");
   homo::NetworkSolveSettings settings;
   settings.tolerance = tolerance;
   settings.width_max = width_max;
   settings.max_seconds = max_seconds;
+  settings.max_rounds = max_rounds;
   if (on_record)
     settings.on_record = [&](const homo::SolveRecord& record) {
       py::gil_scoped_acquire gil;
@@ -355,7 +358,7 @@ void register_homogeneous(py::module_& module) {
              "(lower, upper, direction, nodes, stop reason, signs of the leaves, orders, multipliers)");
   module.def("solve_network", &solve_network, py::arg("network"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("b").noconvert(), py::arg("directions").noconvert(), py::arg("tolerance"), py::arg("width_max"),
-             py::arg("max_seconds"), py::arg("random_starts"), py::arg("seed"), py::arg("polar"), py::arg("on_record"),
+             py::arg("max_seconds"), py::arg("max_rounds"), py::arg("random_starts"), py::arg("seed"), py::arg("polar"), py::arg("on_record"),
              py::arg("n_threads"), "(U, V, b, status, trace)");
 }
 

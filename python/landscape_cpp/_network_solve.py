@@ -35,10 +35,12 @@ _STATUS = {
     "certified": StopReason.CONVERGED,
     "width_limit": StopReason.WIDTH_LIMIT,
     "time_limit": StopReason.TIME_LIMIT,
+    "round_limit": StopReason.MAX_STEPS,
     "interrupted": StopReason.INTERRUPTED,
     "stagnated": StopReason.STALLED,
 }
 _ROUNDS = 30  # certificates whose unit is inserted, where the solver's own search found none
+_ROUND_LIMIT = 300
 _LAST_PROOF = 1.0  # seconds that the certificate may take beyond the limit
 _RANK = 1e-12  # directions of X below it, relative to the largest, carry no weights
 
@@ -62,6 +64,7 @@ def solve_network(
     *,
     tol: float,
     width_max: int | None,
+    max_iter: int | None,
     max_seconds: float | None,
     start: Layers | None,
     settings: PolarSettings,
@@ -86,13 +89,16 @@ def solve_network(
     asked, reason = tol, StopReason.STALLED
     certificate: Certificate | None = None
     directions = np.zeros((0, land.n_inputs))
+    done = 0
     try:
         for _ in range(_ROUNDS):
             began = clock.seconds()
             before = certificate.value if certificate is not None else math.inf
+            left = _ROUND_LIMIT if max_iter is None else max_iter - done
             point, status, more = advance(
-                land, point, directions, asked, width_max, clock, settings, on_record, n_threads
+                land, point, directions, asked, width_max, left, clock, settings, on_record, n_threads
             )
+            done += max(len(more) - 1, 1)
             rows += [(began + row[0], *row[1:]) for row in more]
             reason = _STATUS[status]
             budget = dataclasses.replace(settings, max_seconds=max(clock.left(), _LAST_PROOF))
@@ -103,15 +109,20 @@ def solve_network(
             if _sharp(land, point, certificate, tol):
                 reason = StopReason.CONVERGED
                 break
-            if reason in (StopReason.INTERRUPTED, StopReason.WIDTH_LIMIT) or clock.over():
-                reason = reason if reason in (StopReason.INTERRUPTED, StopReason.WIDTH_LIMIT) else StopReason.TIME_LIMIT
+            if reason in (StopReason.INTERRUPTED, StopReason.WIDTH_LIMIT):
+                break
+            if clock.over():
+                reason = StopReason.TIME_LIMIT
+                break
+            if reason == StopReason.MAX_STEPS or (max_iter is not None and done >= max_iter):
+                reason = StopReason.MAX_STEPS
                 break
             if reason == StopReason.CONVERGED and asked > 1e-3 * tol:  # the proof takes rounding and centring off
                 asked *= 0.1
                 directions = np.zeros((0, land.n_inputs))
                 continue
             reason = StopReason.STALLED
-            unit = _missing(land, certificate)
+            unit = _missing(land, certificate, tol)
             if unit is None or certificate.value >= before * (1.0 - 1e-9):
                 break
             directions = unit
@@ -136,10 +147,10 @@ def _sharp(land: ParallelNetwork, point: Layers, certificate: Certificate, tol: 
     return certificate.gap + land._problem.value(point)[1] <= tol * abs(certificate.value)
 
 
-def _missing(land: ParallelNetwork, certificate: Certificate) -> FloatArray | None:
-    """The input direction of a unit that the certificate shows to be missing."""
+def _missing(land: ParallelNetwork, certificate: Certificate, tol: float) -> FloatArray | None:
+    """The input direction of a unit that the certificate shows to be missing: P - P* ≤ (κ / λ - 1) P (THEORY 6)."""
     unit = certificate.proof["unit"]
-    if unit is None or float(certificate.polar_lower or 0.0) <= land.lam * (1.0 + 1e-9):
+    if unit is None or float(certificate.polar_lower or 0.0) <= land.lam * (1.0 + tol):
         return None
     return np.ascontiguousarray(unit[0][:1] if land.hidden else np.asarray(unit[1])[None])
 
@@ -169,6 +180,7 @@ def _units(
     directions: FloatArray,
     tol: float,
     width_max: int | None,
+    rounds: int,
     clock: _Clock,
     settings: PolarSettings,
     on_record: Callable[[Row], None],
@@ -191,7 +203,7 @@ def _units(
     u, v, b = scaled.inward(point)
     u, v, b, status, rows = core.solve_network(
         network, u, v, b, np.ascontiguousarray(scaled.directions(directions)), tol,
-        -1 if width_max is None else width_max, min(clock.left(), 1e9), settings.starts, settings.seed, polar,
+        -1 if width_max is None else width_max, min(clock.left(), 1e9), rounds, settings.starts, settings.seed, polar,
         lambda row: on_record(scaled.row(row)), n_threads,
     )  # fmt: skip
     moved = scaled.outward(u, v, b)
@@ -274,6 +286,7 @@ def _subnetworks(
     directions: FloatArray,
     tol: float,
     width_max: int | None,
+    rounds: int,
     clock: _Clock,
     settings: PolarSettings,
     on_record: Callable[[Row], None],
@@ -283,8 +296,7 @@ def _subnetworks(
     problem = land._problem
     value = problem.value(point)[0]
     lower, rows, idle = 0.0, [], 0
-    status = "stagnated"
-    for _ in range(200):
+    for _ in range(rounds):
         quick = dataclasses.replace(settings, starts=min(settings.starts, 64))
         certificate = proof.certify(land, point, tol, quick, n_threads, wanted=tol)
         lower = max(lower, certificate.lower_bound)
@@ -307,9 +319,9 @@ def _subnetworks(
             return point, "interrupted", rows
         idle = idle + 1 if value > before * (1.0 - 1e-9) else 0
         if idle >= 3:
-            status = "width_limit" if full and polar[0] > land.lam * (1.0 + 1e-6) else "stagnated"
-            break
-    return point, status, rows
+            full = full and polar[0] > land.lam * (1.0 + 1e-6)
+            return point, "width_limit" if full else "stagnated", rows
+    return point, "round_limit", rows
 
 
 def _lbfgs(land: ParallelNetwork, point: Layers, value: float, n_threads: int) -> tuple[Layers, float]:

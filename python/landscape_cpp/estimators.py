@@ -33,11 +33,19 @@ from ._completer import MatrixCompleter
 from ._estimator_tools import sample_weights
 from ._nuclear_regression import NuclearNormRegressor
 from ._reduced_rank import CentredData, RankPath, centre, rank_path
+from ._relu_estimators import CertifiedReLUClassifier, CertifiedReLURegressor
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
 from .results import Certificate, Verdict
 
-__all__ = ["LinearAutoencoder", "MatrixCompleter", "NuclearNormRegressor", "ReducedRankRegressor"]
+__all__ = [
+    "CertifiedReLUClassifier",
+    "CertifiedReLURegressor",
+    "LinearAutoencoder",
+    "MatrixCompleter",
+    "NuclearNormRegressor",
+    "ReducedRankRegressor",
+]
 
 _DOUBLE, _SINGLE = 2.0**-53, 2.0**-24
 

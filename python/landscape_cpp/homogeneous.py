@@ -676,6 +676,7 @@ class ParallelNetwork:
         tol: float = 1e-4,
         *,
         width_max: int | None = None,
+        max_iter: int | None = None,
         max_seconds: float | None = None,
         start: Any = None,
         method: str = "auto",
@@ -695,6 +696,7 @@ class ParallelNetwork:
         Args:
             tol: The relative gap (P - lower bound) / P to prove.
             width_max: Units at most; None does not limit them (m nL + 1 always suffice).
+            max_iter: Rounds at most, a budget that is the same on every machine; None leaves it to the solver.
             max_seconds: A budget; what is reached by then is returned, with the gap that is proved, which may take a
                 second more.
             start: A point to begin from, of any width; None begins with no unit.
@@ -706,10 +708,10 @@ class ParallelNetwork:
             n_threads: Threads; None is all of them.
 
         Returns:
-            A :class:`Solution`. Its ``stop_reason`` is ``"converged"`` if the gap is proved; ``"width_limit"``;
-            ``"time_limit"``; ``"interrupted"`` by Ctrl-C, with the point reached; or ``"stalled"``: nothing lowers the
-            objective any more, and the bound of the polar is not sharp enough to prove the gap (beyond three effective
-            dimensions, for squared units and deeper subnetworks).
+            A :class:`Solution`. Its ``stop_reason`` is ``"converged"`` if the gap is proved; ``"width_limit"``,
+            ``"max_steps"`` or ``"time_limit"``; ``"interrupted"`` by Ctrl-C, with the point reached; or ``"stalled"``:
+            nothing was found that lowers the objective any more, and the bound of the polar is not sharp enough to
+            prove the gap (beyond three effective dimensions, for squared units and deeper subnetworks).
 
         Raises:
             ValueError: For a start that does not fit, or is wider than ``width_max``.
@@ -725,6 +727,7 @@ class ParallelNetwork:
         """
         limit = None if width_max is None else check.as_int("width_max", width_max, minimum=0)
         seconds = None if max_seconds is None else check.as_float("max_seconds", max_seconds, positive=True)
+        rounds = None if max_iter is None else check.as_int("max_iter", max_iter, minimum=1)
         tolerance = check.as_float("tol", tol, positive=True)
         settings = self._polar_settings(method, min(1e-3, tolerance), starts, max_nodes, None, seed)
         point = None if start is None else self._single(start, "start")
@@ -736,6 +739,7 @@ class ParallelNetwork:
             self,
             tol=tolerance,
             width_max=limit,
+            max_iter=rounds,
             max_seconds=seconds,
             start=point,
             settings=settings,

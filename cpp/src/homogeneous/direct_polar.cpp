@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "landscape/homogeneous/ascent.hpp"
 #include "landscape/homogeneous/faces.hpp"
@@ -31,6 +32,31 @@ PolarSides linear_polar(const Problem& problem, const Matrix& q, double threshol
   return sides;
 }
 
+// |w^T M w| over unit w, M = sum_i q_i x_i x_i^T: quadratic units of one output
+PolarSides quadratic_polar(const Problem& problem, const Matrix& q, double threshold, const Context& context) {
+  const Index d = problem.x.cols();
+  const Matrix weighted = q.col(0).asDiagonal() * problem.x;
+  Matrix m(d, d);
+  linalg::multiply_transposed(problem.x, weighted, m, context);
+  const linalg::SymmetricEigen eigen = linalg::symmetric_eigen(m, Context{});
+  std::vector<Index> order;
+  for (Index k = 0; k < d; ++k)
+    if (std::abs(eigen.values(k)) > threshold) order.push_back(k);
+  std::sort(order.begin(), order.end(),
+            [&](Index a, Index b) { return std::abs(eigen.values(a)) > std::abs(eigen.values(b)); });
+  PolarSides sides;
+  sides.lower = eigen.values.cwiseAbs().maxCoeff();
+  sides.upper = sides.lower * (1.0 + 1e-13);
+  sides.missing.directions.resize(static_cast<Index>(order.size()), d);
+  sides.missing.values.resize(static_cast<Index>(order.size()));
+  for (Index j = 0; j < sides.missing.values.size(); ++j) {
+    const Index k = order[static_cast<std::size_t>(j)];
+    sides.missing.directions.row(j) = eigen.vectors.col(k).transpose();
+    sides.missing.values(j) = std::abs(eigen.values(k));
+  }
+  return sides;
+}
+
 }  // namespace
 
 PolarOracle direct_polar(const Problem& problem, const Activation& act, Index random_starts, std::uint64_t seed) {
@@ -38,11 +64,12 @@ PolarOracle direct_polar(const Problem& problem, const Activation& act, Index ra
                                               const Context& context) {
     const Index d = problem.x.cols(), m = problem.x.rows();
     if (act.linear()) return linear_polar(problem, q, threshold, context);
+    if (act.power == 2 && act.even() && q.cols() == 1) return quadratic_polar(problem, q, threshold, context);
     PolarSides sides;
     if (act.power == 1 && d <= 2) {
       const SweepSettings settings{threshold, kSeparation, kCount};
-      const SweepResult found = d == 1 ? line(problem.x, q, act.slope, settings, context)
-                                       : sweep(problem.x, q, act.slope, settings, context);
+      const SweepResult found =
+          d == 1 ? line(problem.x, q, act.slope, settings, context) : sweep(problem.x, q, act.slope, settings, context);
       return PolarSides{found.lower, found.upper, found.maximizers};
     }
     if (act.power == 1 && d == 3 && m <= kFacesUpTo) {

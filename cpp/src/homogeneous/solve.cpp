@@ -87,22 +87,26 @@ class Solver {
       if (value_ - lower_bound_ <= settings_.tolerance * std::abs(value_) || value_ <= 0.0)
         return SolveStatus::certified;
       if (out_of_time()) return SolveStatus::time_limit;
+      // Without an upper side nothing is proved; going on would only make sure of what the search sees already.
+      if (apparent_gap_ <= settings_.tolerance * std::abs(value_)) return SolveStatus::stagnated;
       const double before = value_, gap = apparent_gap_;
       const Index room = settings_.width_max < 0
                              ? settings_.insertions
                              : std::max<Index>(0, std::min(settings_.insertions, settings_.width_max - point_.width()));
       const Index inserted = std::min<Index>(room, missing.values.size());
-      improve(missing.directions.topRows(inserted), gap / std::abs(value_));
+      improve(missing.directions.topRows(inserted), gap / std::abs(value_), idle);
       const bool moved = value_ < before - 1e-6 * gap - kLevel * std::abs(before);
       idle = moved || gap < 0.9 * best_gap ? 0 : idle + 1;
       best_gap = std::min(best_gap, gap);
-      if (idle > kIdleRounds || (!moved && idle > 1 && missing.values.size() == 0)) {
+      if (idle > kIdleRounds || (!moved && idle > 2 && missing.values.size() == 0)) {
         return inserted < missing.values.size() && settings_.width_max >= 0 && point_.width() >= settings_.width_max
                    ? SolveStatus::width_limit
                    : SolveStatus::stagnated;
       }
     }
-    return SolveStatus::stagnated;
+    look();
+    return value_ - lower_bound_ <= settings_.tolerance * std::abs(value_) ? SolveStatus::certified
+                                                                           : SolveStatus::round_limit;
   }
 
   // The polar at the point: a lower bound of the minimum, and what is missing.
@@ -166,11 +170,11 @@ class Solver {
   }
 
   // Corrective step with the new directions, merging, descent in all units, merging.
-  void improve(const Matrix& fresh, double relative) {
+  void improve(const Matrix& fresh, double relative, Index idle) {
     if (fresh.rows() > 0 || trace_.size() == 1) correct(fresh, relative);
     tidy();
     JointDescentSettings descent;
-    descent.tolerance = std::clamp(1e-3 * relative, 1e-15, 1e-4);
+    descent.tolerance = std::clamp(1e-3 * relative * std::pow(1e-4, idle), 1e-15, 1e-4);
     if (relative > 0.1) descent.max_steps = 10;  // too few units yet to be worth more
     descent.out_of_time = [this] { return out_of_time(); };
     UnitPoint moved = point_;

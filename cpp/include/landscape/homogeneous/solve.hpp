@@ -29,11 +29,12 @@ struct PolarSides {
 using PolarOracle =
     std::function<PolarSides(const Matrix& q, const Matrix& known, double threshold, const Context& context)>;
 
-// Exact in one and two dimensions, in three with up to 6,000 samples, and for linear units; elsewhere a search by
+// Exact in one and two dimensions, in three with up to 6,000 samples, for linear units, and for quadratic ones of one
+// output; elsewhere a search by
 // ascent, whose upper side is infinite.
 PolarOracle direct_polar(const Problem& problem, const Activation& act, Index random_starts, std::uint64_t seed);
 
-enum class SolveStatus { certified, width_limit, time_limit, interrupted, stagnated };
+enum class SolveStatus { certified, width_limit, time_limit, round_limit, interrupted, stagnated };
 
 struct SolveRecord {
   double seconds;
@@ -46,7 +47,7 @@ struct NetworkSolveSettings {
   Index width_max = -1;     // -1: no limit
   double max_seconds = std::numeric_limits<double>::infinity();
   Index max_rounds = 300;
-  Index insertions = 100;    // units at most, of one round
+  Index insertions = 100;                             // units at most, of one round
   std::function<void(const SolveRecord&)> on_record;  // called from the calling thread
 };
 
