@@ -162,8 +162,9 @@ def _dual(
         error = s * problem.uncentred(g) + problem.dual_error(s * g)
         dual, rounding, moved = problem.dual(s * g, error)
     margin = 2.0 * rounding + moved + 4.0 * UNIT * scale
-    lower = min(value, max(0.0, dual - margin)) if math.isfinite(margin) else 0.0
-    return _Dual(radial, intercept, polar, upper, s, margin if math.isfinite(margin) else 0.0, lower)
+    if not math.isfinite(margin):  # the slopes cannot be balanced: the dual point zero, no loss is below zero
+        s, margin, dual = 0.0, 0.0, 0.0
+    return _Dual(radial, intercept, polar, upper, s, margin, min(value, max(0.0, dual - margin)))
 
 
 def certify(

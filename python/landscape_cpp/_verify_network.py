@@ -23,6 +23,8 @@ from .results import Certificate
 
 __all__ = ["NetworkCheck"]
 
+_UNDERFLOW = 1e-290  # below it bounds of a polar do not differ
+
 
 class NetworkCheck(Check):
     """A certificate of a :class:`ParallelNetwork`."""
@@ -71,14 +73,17 @@ class NetworkCheck(Check):
         self.require(problem.intercept or not np.any(intercept), "an intercept in a problem without one")
         g, dz = problem.dual_slopes(self.point, radial, intercept)
         off = problem.uncentred(g) + problem.dual_error(g)
-        if not self.require(bool(np.all(np.isfinite(off))), "the slopes cannot be balanced against the intercept"):
-            return
-        # The certificate's G was rounded in another way, by up to dz times the curvature of the loss.
-        other = problem.polar_change(2.0 * dz)
-        self._polar(g, problem.polar_change(off), other)
-        self.require(s * upper <= problem.lam * (1.0 + 4.0 * UNIT), "dual_scale * polar_upper exceeds lam")
-        if not self.require(problem.in_domain(s * g), "dual_scale puts the dual point outside the domain"):
-            return
+        if s > 0.0:  # at zero any slopes will do: -L*(0) is the least value of the losses alone
+            if not self.require(bool(np.all(np.isfinite(off))), "the slopes cannot be balanced against the intercept"):
+                return
+            # The certificate's G was rounded in another way, by up to dz times the curvature of the loss.
+            other = problem.polar_change(2.0 * dz)
+            self._polar(g, problem.polar_change(off), other)
+            self.require(s * upper <= problem.lam * (1.0 + 4.0 * UNIT), "dual_scale * polar_upper exceeds lam")
+            if not self.require(problem.in_domain(s * g), "dual_scale puts the dual point outside the domain"):
+                return
+        else:
+            g = np.zeros_like(g)
         error = s * problem.uncentred(g) + problem.dual_error(s * g)
         dual, rounding, moved = problem.dual(s * g, error)
         elsewhere = problem.dual(s * g, s * dz)[2]
@@ -110,7 +115,7 @@ class NetworkCheck(Check):
         bound = prove_polar(problem, -g, own.method, upper + other, proof["bound"], self.limit)
         wrong = "polar_upper is not an upper bound, or is not proved by what the certificate carries"
         if self.require(bound is not None, wrong) and bound is not None:
-            close = bound.upper <= upper * (1.0 + 1e-9) + formed + other
+            close = bound.upper <= upper * (1.0 + 1e-9) + formed + other + _UNDERFLOW
             # A polar far below |Q| |X| comes out of a square root here, with half the digits: no harm far below λ.
             slight = bound.upper - upper <= 1e-7 * problem.polar_change(g)
             free = float(own.dual_scale or 0.0) * (bound.upper + formed) <= 0.5 * problem.lam

@@ -276,9 +276,10 @@ def group_lasso(problem, W, tol=1e-11, max_iterations=50_000):
     Any number of outputs, fixed directions: above the minimum over all widths, and equal where W = [1, -1], n0 = 1.
     """
     k, H, n_outputs = problem.activation.power, problem.activation(problem.X @ W), problem.targets.shape[1]
-    ones = np.ones((len(H), 1)) * (np.linalg.norm(H, 2) / np.sqrt(len(H)) if problem.intercept else 0.0)
+    size = np.linalg.norm(H, 2) / np.sqrt(len(H)) or 1.0  # samples may all be zero
+    ones = np.ones((len(H), 1)) * (size if problem.intercept else 0.0)
     F = np.hstack([H, ones])
-    step = 1.0 / (hn.SMOOTHNESS[problem.loss] * np.linalg.norm(F, 2) ** 2)
+    step = 1.0 / (hn.SMOOTHNESS[problem.loss] * (np.linalg.norm(F, 2) ** 2 or 1.0))
 
     def prox(A, t):
         size = np.linalg.norm(A[:-1], axis=1, keepdims=True)

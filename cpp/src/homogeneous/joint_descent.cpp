@@ -21,6 +21,7 @@ using std::size_t;
 constexpr double kOnKink = 1e-9;     // |x_i . v| / (|x_i| |v|): the unit is meant to lie on that kink
 constexpr double kRounding = 1e-13;  // the same, for what rounding leaves of a zero
 constexpr double kSettled = 1e-2;    // a face is settled where a step promises so much less than it did at first
+constexpr double kNothing = 1e-16;   // a unit whose penalty is so much less than the value has died out
 constexpr double kRelease = 1e-9;    // relative violation of a multiplier that counts
 
 class JointDescent {
@@ -398,9 +399,10 @@ class JointDescent {
     if (!o_.scalar()) point_.u += stop.t * move.u;
     point_.b += stop.t * move.b;
     std::vector<Index> alive;
-    const double largest = point_.width() > 0 ? point_.v.rowwise().norm().maxCoeff() : 0.0;
-    for (Index k = 0; k < point_.width(); ++k)
-      if (o_.size(point_.v, k) > 1e-14 * largest && !point_.u.row(k).isZero(0.0)) alive.push_back(k);
+    for (Index k = 0; k < point_.width(); ++k) {
+      const double amplitude = point_.u.row(k).norm() * std::pow(o_.size(point_.v, k), o_.act.power);
+      if (o_.problem.lam * amplitude > kNothing * std::abs(value_)) alive.push_back(k);
+    }
     moved_to_.assign(at(point_.width()), -1);
     for (size_t j = 0; j < alive.size(); ++j) moved_to_[at(alive[j])] = static_cast<Index>(j);
     if (static_cast<Index>(alive.size()) < point_.width()) keep(alive);
