@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _cli_network, _datasets, _network_data, _pictures
+from . import _cli_network, _cli_train, _datasets, _network_data, _pictures
 from ._cli_text import _entry, _percent, _plural, _small
 from ._datasets import DataError
 from ._factorization_data import LOSSES
@@ -156,6 +156,7 @@ def add_commands(commands: Any, run: Callable[[argparse.Namespace], Any], **type
     _cli_network.add_network_options(certify, **types)
     _add_common(certify, types["positive_int"])
     certify.set_defaults(run=run, work=_certify)
+    _cli_train.add_train(commands, **types).set_defaults(run=run, work=_train)
 
 
 def _add_problem(
@@ -340,6 +341,13 @@ def _draw(plots: Any, land: MatrixFactorization, solution: Solution, folder: Pat
     )
     draw("width", "Columns of the factors after every round.", lambda ax: plots.plot_width(solution, ax=ax))
     return [{"file": str(picture.path), "shows": picture.caption} for picture in pictures]
+
+
+# --- landscape train --------------------------------------------------------------------------------------------------
+
+
+def _train(args: argparse.Namespace) -> Outcome:
+    return Outcome(*_cli_train.train_network(args))
 
 
 # --- landscape certify ------------------------------------------------------------------------------------------------

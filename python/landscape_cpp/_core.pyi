@@ -568,6 +568,7 @@ def solve_network(
     tolerance: typing.SupportsFloat | typing.SupportsIndex,
     width_max: typing.SupportsInt | typing.SupportsIndex,
     max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+    max_rounds: typing.SupportsInt | typing.SupportsIndex,
     random_starts: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     polar: collections.abc.Callable[
