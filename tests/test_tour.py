@@ -54,8 +54,8 @@ def test_the_page_is_self_contained(folder):
     text = (folder / "index.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
-    assert len(page.headings) == 9
-    assert len(page.sources) == len(list(folder.glob("*.png"))) == 11
+    assert len(page.headings) == 10
+    assert len(page.sources) == len(list(folder.glob("*.png"))) == 14
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert all(page.alternatives)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)

@@ -22,6 +22,7 @@ from ._local_witness import LocalWitness
 from ._network_data import Unit
 from ._network_interop import from_sklearn, from_torch
 from ._network_omega import OmegaBounds
+from ._network_path import NetworkPath, NetworkPathCheck, NetworkSegment
 from ._pairs import PairCheck, check_pair
 from ._paths import Path, PathCheck, Segment
 from ._svt import SVT, SparsePlusLowRank, svt
@@ -99,6 +100,9 @@ __all__ = [
     "LocalWitness",
     "Loss",
     "MatrixFactorization",
+    "NetworkPath",
+    "NetworkPathCheck",
+    "NetworkSegment",
     "OmegaBounds",
     "PairCheck",
     "ParallelNetwork",

@@ -112,7 +112,7 @@ def train_network(args: argparse.Namespace) -> tuple[Report, list[str], int]:
     )  # fmt: skip
     if args.weights is not None:
         with args.weights.open("wb") as file:  # by its name, savez would add a suffix
-            np.savez(file, **dict(zip(land._labels(), solution.point, strict=True)))  # type: ignore[arg-type]
+            np.savez(file, **dict(zip(land._labels(), solution.point, strict=True)))
     if args.certificate is not None:
         solution.certificate.save(args.certificate)
     pictures = [] if args.plots is None else _draw(land, solution, args.plots)

@@ -131,7 +131,7 @@ class Solution:
         seconds: Wall time, the certificate included.
     """
 
-    point: tuple[FloatArray, ...] = field(repr=False)
+    point: Any = field(repr=False)
     value: float
     certificate: Certificate = field(repr=False)
     trace: SolutionTrace = field(repr=False)

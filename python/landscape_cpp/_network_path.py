@@ -394,7 +394,7 @@ def descent_path(
             if round_ == insertions:
                 break
             certificate = proof.certify(land, builder.point, 1e-12, settings, n_threads)
-            unit = certificate.proof["unit"]
+            unit = (certificate.proof or {}).get("unit")
             if unit is None or float(certificate.polar_lower or 0.0) <= land.lam or not builder.insert(unit):
                 break
     else:

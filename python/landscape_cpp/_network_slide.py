@@ -42,9 +42,13 @@ def unit_penalties(problem: NetworkProblem, p: Layers) -> FloatArray:
     """
     weights = problem.weights(p)
     count = len(weights[0]) if problem.hidden else weights[0].shape[1]
-    cut = (lambda block, k: block[k : k + 1]) if problem.hidden else (lambda block, k: block[:, k : k + 1])
     zero = (np.zeros(problem.Y.shape[1]),) if problem.intercept else ()
-    return np.array([problem.theta((*(cut(block, k) for block in weights), *zero)) for k in range(count)])
+
+    def alone(k: int) -> Layers:
+        one = tuple(block[k : k + 1] if problem.hidden else block[:, k : k + 1] for block in weights)
+        return (*one, *zero)
+
+    return np.array([problem.theta(alone(k)) for k in range(count)])
 
 
 def _factor(F: FloatArray) -> FloatArray:

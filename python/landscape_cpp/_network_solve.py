@@ -149,7 +149,7 @@ def _sharp(land: ParallelNetwork, point: Layers, certificate: Certificate, tol: 
 
 def _missing(land: ParallelNetwork, certificate: Certificate, tol: float) -> FloatArray | None:
     """The input direction of a unit that the certificate shows to be missing: P - P* ≤ (κ / λ - 1) P (THEORY 6)."""
-    unit = certificate.proof["unit"]
+    unit = (certificate.proof or {}).get("unit")
     if unit is None or float(certificate.polar_lower or 0.0) <= land.lam * (1.0 + tol):
         return None
     return np.ascontiguousarray(unit[0][:1] if land.hidden else np.asarray(unit[1])[None])
@@ -308,7 +308,7 @@ def _subnetworks(
         if clock.over():
             return point, "time_limit", rows
         before, full = value, width_max is not None and land._width(point) >= width_max
-        unit = certificate.proof["unit"]
+        unit = (certificate.proof or {}).get("unit")
         if unit is not None and polar[0] > land.lam and not full:
             extra, reached = proof.insertion(problem, point, unit)
             if reached < value:

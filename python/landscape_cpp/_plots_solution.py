@@ -97,8 +97,10 @@ def plot_decision(
     z = nn.predict(point, grid)[:, column].reshape(steps, steps)
     labels = nn.classes is not None and nn.n_outputs == 1
     span = float(np.max(np.abs(z))) or 1.0
-    limits = {"vmin": -span, "vmax": span} if labels else {}
-    picture = ax.pcolormesh(*axes, z, cmap="RdBu_r" if labels else "viridis", shading="auto", alpha=0.75, **limits)
+    low_colour, high_colour = (-span, span) if labels else (None, None)
+    picture = ax.pcolormesh(
+        *axes, z, cmap="RdBu_r" if labels else "viridis", shading="auto", alpha=0.75, vmin=low_colour, vmax=high_colour
+    )
     if labels and z.min() < 0.0 < z.max():
         ax.contour(*axes, z, levels=[0.0], colors="black", linewidths=1.2)
     figure.colorbar(picture, ax=ax, label="output")

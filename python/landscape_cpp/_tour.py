@@ -1,4 +1,4 @@
-"""``landscape tour``: the linear landscapes of real data in nine stops, each with numbers and a picture.
+"""``landscape tour``: the linear landscapes of real data in ten stops, each with numbers and a picture.
 
 The data are the 1,797 images of handwritten digits that come with scikit-learn. The tour trains a network from a bad
 start, shows that the optimiser stops at saddles and reports success, and leaves each along its escape direction until
@@ -23,6 +23,7 @@ from ._io import build_info
 from ._stops import Stop, stop
 from ._tour_completion import the_missing_pixels
 from ._tour_deep import the_deep_descent
+from ._tour_network import the_certified_network
 from ._validation import FloatArray, Point
 from .linear import ShallowLinear
 from .results import Certificate, CriticalPoint, Verdict
@@ -109,6 +110,7 @@ def tour(folder: Path, *, n_threads: int | None = None) -> Iterator[Stop]:
     yield _the_rank(folder, X, Y, n_threads)
     yield _the_codes(folder, X, n_threads)
     yield the_missing_pixels(folder, plots, n_threads)
+    yield the_certified_network(folder, plots, n_threads)
 
 
 # --- the stops --------------------------------------------------------------------------------------------------------

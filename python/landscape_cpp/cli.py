@@ -63,17 +63,17 @@ stores them, one for each layer; with n0 inputs and n1 units in the first hidden
 
 _EXAMPLES = """\
 examples:
-  landscape tour                                  nine stops on real data, then a page to open in a browser
+  landscape tour                                  ten stops on real data, then a page to open in a browser
   landscape analyze digits --hidden 8             the landscape of a 64-8-10 network on images of digits
   landscape analyze table.csv --targets price --hidden 2 --plots pictures
   landscape analyze --help                        files, columns, weights
 """
 
 _TOUR = """\
-Nine stops on data that come with scikit-learn, 1,797 images of handwritten digits and a photograph: what a network
+Ten stops on data that come with scikit-learn, 1,797 images of handwritten digits and a photograph: what a network
 of a given width can reach, where an optimiser can stop, an optimiser that stops at a saddle and reports success, the
-way out and the certificate at the end, a deep network that walks down the ladder of saddles, the estimators, and the
-missing pixels of the photograph completed with a proof.
+way out and the certificate at the end, a deep network that walks down the ladder of saddles, the estimators, the
+missing pixels of the photograph completed with a proof, and a ReLU network grown to its certified optimum.
 
 It writes index.html (self-contained: open it in a browser), the pictures, the weights at the first and at the
 last stop (stuck.npz, found.npz, for landscape analyze --weights) and certificate.json. It takes some seconds.

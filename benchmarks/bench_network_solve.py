@@ -1,0 +1,141 @@
+"""ReLU networks grown to a certified optimum, beside pyscnn (sampled activation patterns) and torch's Adam.
+
+The same objective for all: half the sum of squares plus lam/2 (|U|² + |V|²), evaluated by our landscape in float64.
+pyscnn and torch are optional; what is missing is left out. A peer's line gives its seconds and how far above our
+objective it ends; ours gives the relative gap that is proved.
+
+Run: python benchmarks/bench_network_solve.py [--threads N] [--real]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import timing
+
+THREADS = timing.pin_threads()
+
+import numpy as np  # noqa: E402
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_moons  # noqa: E402
+
+import landscape_cpp as ls  # noqa: E402
+
+
+def waves(samples: int, lam: float) -> ls.ParallelNetwork:
+    """The problem of two inputs and a bias of the issue."""
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((samples, 2))
+    y = np.sin(2.0 * Z[:, 0]) + Z[:, 1] ** 2 / 2.0 + 0.1 * rng.standard_normal(samples)
+    return ls.ParallelNetwork(Z, y - y.mean(), lam, bias=True)
+
+
+def pyscnn(nn: ls.ParallelNetwork, neurons: int) -> Callable[[], float]:
+    """The objective that pyscnn ends at."""
+    from scnn.optimize import optimize
+    from scnn.regularizers import NeuronGL1
+
+    def run() -> float:
+        model, _ = optimize(
+            "relu", neurons, nn.inputs, nn.targets, regularizer=NeuronGL1(nn.lam / nn.n_samples), bias=False,
+            unitize_data=False, dtype="float64",
+        )  # fmt: skip
+        first, second = (np.asarray(block, dtype=np.float64) for block in model.parameters[:2])
+        return float(nn.value(nn.rebalance((second, first.T))))
+
+    return run
+
+
+def adam(nn: ls.ParallelNetwork, seconds: float, width: int, seed: int) -> float:
+    """The lowest objective that Adam (1e-2, full batch) sees in a time."""
+    import torch
+
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(seed)
+    X, Y = torch.tensor(nn.inputs), torch.tensor(nn.targets)
+    V = (torch.randn(nn.n_inputs, width, dtype=torch.float64) / nn.n_inputs**0.5).requires_grad_()
+    U = (torch.randn(nn.n_outputs, width, dtype=torch.float64) / width**0.5).requires_grad_()
+    optimiser = torch.optim.Adam([U, V], lr=1e-2)
+    best, end = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        optimiser.zero_grad()
+        loss = 0.5 * ((torch.relu(X @ V) @ U.T - Y) ** 2).sum() + 0.5 * nn.lam * ((U**2).sum() + (V**2).sum())
+        best = min(best, float(loss.detach()))
+        loss.backward()
+        optimiser.step()
+    return best
+
+
+def compare(name: str, nn: ls.ParallelNetwork, tol: float, neurons: tuple[int, ...], repeat: int) -> None:
+    """Ours, then each peer that is installed."""
+    times = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        solution = nn.solve(tol, n_threads=THREADS)
+        times.append(time.perf_counter() - begun)
+    seconds, value, certificate = float(np.median(times)), solution.value, solution.certificate
+    print(f"\n{name}: {nn}")
+    print(
+        f"  ours: {1e3 * seconds:.1f} ms, objective {value:.10g}, {solution.width} units, proved relative gap "
+        f"{certificate.relative_gap:.1e} ({certificate.method}, {solution.stop_reason})"
+    )
+    for count in neurons:
+        try:
+            run = pyscnn(nn, count)
+        except ImportError:
+            print("  pyscnn is not installed")
+            break
+        begun = time.perf_counter()
+        reached = run()
+        spent = time.perf_counter() - begun
+        print(f"  pyscnn, {count} neurons: {spent:.2f} s = {spent / seconds:.0f} x ours, "
+              f"{(reached - value) / value:+.2e} relative to our objective")  # fmt: skip
+    try:
+        ends = [adam(nn, max(seconds, 0.05), 100, seed) for seed in range(10)]
+    except ImportError:
+        print("  torch is not installed")
+        return
+    print(f"  Adam, 10 seeds of 100 units, {max(seconds, 0.05):.2f} s each: best {(min(ends) - value) / value:+.2e}, "
+          f"median {(np.median(ends) - value) / value:+.2e} relative to our objective")  # fmt: skip
+
+
+def real() -> None:
+    """Beyond three dimensions: how good the objective is, and what is proved of it; pyscnn takes minutes there."""
+
+    def scaled(X: np.ndarray) -> np.ndarray:
+        spread = X.std(axis=0)
+        return (X - X.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+
+    cancer, diabetes, digits = load_breast_cancer(), load_diabetes(), load_digits()
+    problems = {
+        "breast_cancer": (scaled(cancer.data), np.where(cancer.target == 1, 1.0, -1.0), 5.0),
+        "diabetes": (scaled(diabetes.data), scaled(diabetes.target[:, None])[:, 0], 10.0),
+        "digits, 0 or not": (digits.data / 16.0, np.where(digits.target == 0, 1.0, -1.0), 5.0),
+    }
+    for name, (X, y, lam) in problems.items():
+        compare(name, ls.ParallelNetwork(X, y, lam, bias=True), 1e-4, (), 1)
+
+
+def main() -> None:
+    """All problems, or the real data."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=THREADS)
+    parser.add_argument("--real", action="store_true", help="real data of more inputs, too")
+    arguments = parser.parse_args()
+    print(f"{THREADS} threads")
+    compare("60 samples", waves(60, 0.5), 1e-8, (500, 3000), 7)
+    compare("60 samples, small lam", waves(60, 0.05), 1e-8, (500,), 7)
+    compare("300 samples", waves(300, 0.5), 1e-8, (500,), 3)
+    compare("1,000 samples", waves(1000, 0.5), 1e-8, (), 1)
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    moons = ls.ParallelNetwork(X, y, 0.1, loss="logistic", bias=True, intercept=True)
+    begun = time.perf_counter()
+    solution = moons.solve(1e-4, n_threads=THREADS)
+    print(f"\ntwo moons, 200 samples, logistic, to 1e-4: {1e3 * (time.perf_counter() - begun):.0f} ms, {solution}")
+    if arguments.real:
+        real()
+
+
+if __name__ == "__main__":
+    main()
