@@ -285,7 +285,8 @@ using PolarCallback = std::function<std::tuple<double, double, Array, Array>(Arr
 
 py::tuple solve_network(const ParallelNetworkObject& object, const Array& u, const Array& v, const Array& b,
                         const Array& directions, double tolerance, Index width_max, double max_seconds,
-                        Index max_rounds, Index random_starts, std::uint64_t seed, const std::optional<PolarCallback>& polar,
+                        Index max_rounds, Index random_starts, std::uint64_t seed,
+                        const std::optional<PolarCallback>& polar,
                         const std::optional<std::function<void(const SolveRow&)>>& on_record, int n_threads) {
   require_shape(object.architecture.hidden.empty(), "network", "single units");
   homo::NetworkSolveSettings settings;
@@ -358,8 +359,8 @@ void register_homogeneous(py::module_& module) {
              "(lower, upper, direction, nodes, stop reason, signs of the leaves, orders, multipliers)");
   module.def("solve_network", &solve_network, py::arg("network"), py::arg("u").noconvert(), py::arg("v").noconvert(),
              py::arg("b").noconvert(), py::arg("directions").noconvert(), py::arg("tolerance"), py::arg("width_max"),
-             py::arg("max_seconds"), py::arg("max_rounds"), py::arg("random_starts"), py::arg("seed"), py::arg("polar"), py::arg("on_record"),
-             py::arg("n_threads"), "(U, V, b, status, trace)");
+             py::arg("max_seconds"), py::arg("max_rounds"), py::arg("random_starts"), py::arg("seed"), py::arg("polar"),
+             py::arg("on_record"), py::arg("n_threads"), "(U, V, b, status, trace)");
 }
 
 }  // namespace landscape::bindings
