@@ -180,6 +180,7 @@ class Solver {
     UnitPoint moved = point_;
     const double reached = joint_descent(o_, moved, value_, descent, context_);
     take(moved, reached);
+    balance();
     tidy();
   }
 
@@ -187,6 +188,24 @@ class Solver {
     if (!(value <= value_ + kLevel * std::abs(value_))) return;
     point_ = point;
     value_ = std::min(value, value_);
+  }
+
+  // Factors of equal norm, which the descent in both leaves only nearly so
+  void balance() {
+    if (o_.scalar()) return;
+    Matrix c(point_.width(), o_.outputs()), w(point_.width(), o_.inputs());
+    amplitudes(point_, c, w);
+    const UnitPoint balanced = from_amplitudes(c, w, point_.b);
+    take(balanced, o_.value(balanced));
+  }
+
+  // Row k of C and W: the unit's direction w, |w| = 1, and the output weights that belong to it
+  void amplitudes(const UnitPoint& point, Matrix& c, Matrix& w) const {
+    for (Index k = 0; k < point.width(); ++k) {
+      const double size = o_.size(point.v, k);
+      w.row(k) = point.v.row(k) / size;
+      c.row(k) = std::pow(size, act_.power) * point.u.row(k);
+    }
   }
 
   void tidy() {
@@ -221,11 +240,7 @@ class Solver {
     const Index r = point_.width(), all = r + fresh.rows();
     if (all == 0 && !problem_.intercept) return;
     Matrix w(all, o_.inputs()), c = Matrix::Zero(all, o_.outputs());
-    for (Index k = 0; k < r; ++k) {
-      const double size = o_.size(point_.v, k);
-      w.row(k) = point_.v.row(k) / size;
-      c.row(k) = std::pow(size, act_.power) * point_.u.row(k);
-    }
+    amplitudes(point_, c, w);
     for (Index k = r; k < all; ++k) {
       const double size = fresh.row(k - r).head(o_.penalized()).norm();
       w.row(k) = fresh.row(k - r) / (size > 0.0 ? size : 1.0);
