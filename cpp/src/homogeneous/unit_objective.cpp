@@ -9,8 +9,7 @@ double UnitObjective::losses(const Matrix& z, Matrix* g) const {
   return with_loss(problem.loss, [&](const auto& loss) {
     double sum = 0.0;
     for (Index i = 0; i < m; ++i)
-      sum += g == nullptr ? loss.value(&z(i, 0), target(i), n)
-                          : loss.gradient(&z(i, 0), target(i), n, &(*g)(i, 0));
+      sum += g == nullptr ? loss.value(&z(i, 0), target(i), n) : loss.gradient(&z(i, 0), target(i), n, &(*g)(i, 0));
     return sum;
   });
 }

@@ -15,7 +15,7 @@ struct UnitStep {
 };
 
 struct UnitStop {
-  double t = 0.0;                             // 0: nothing below the start was found
+  double t = 0.0;                              // 0: nothing below the start was found
   std::vector<std::pair<Index, Index>> kinks;  // (unit, sample) that the minimum lies on
   Index evaluations = 0;
 };
