@@ -96,3 +96,48 @@ def test_wrong_grids_are_refused(ls):
     cmp.assert_raises_naming(lambda: ls.slice(net, p, d, t=np.zeros(3)), ValueError, "t")
     with pytest.raises(TypeError):
         ls.slice(net, p, d, s="abc")
+
+
+def plane(land, rng, shapes):
+    return tuple(tuple(rng.standard_normal(shape) for shape in shapes) for _ in range(3))
+
+
+@pytest.mark.parametrize("options", [{}, {"mask": True}, {"weights": True}, {"X": True}, {"loss": "huber"}], ids=str)
+def test_factorization_slices_are_the_objective(ls, rng, options):
+    Y = rng.standard_normal((7, 4))
+    options = dict(options)
+    if "mask" in options:
+        options["mask"] = rng.random(Y.shape) < 0.6
+    if "weights" in options:
+        options["weights"] = rng.random(Y.shape)
+    if "X" in options:
+        options["X"] = rng.standard_normal((7, 3))
+    mf = ls.MatrixFactorization(Y, 0.3, **options)
+    p, d1, d2 = plane(mf, rng, mf.shapes(2))
+    found = ls.slice(mf, p, d1, d2, s=np.linspace(-2, 2, 5), t=np.linspace(-1, 1, 4))
+    for i, s in enumerate(found.s):
+        for j, t in enumerate(found.t):
+            point = tuple(a + s * b + t * c for a, b, c in zip(p, d1, d2, strict=True))
+            assert found.values[i, j] == pytest.approx(mf.value(point), rel=1e-12)
+    assert (found.coefficients is None) == ("loss" in options)
+    line = ls.slice(mf, p, d1, s=[0.5])
+    assert line.values[0] == pytest.approx(mf.value(tuple(a + 0.5 * b for a, b in zip(p, d1, strict=True))), rel=1e-12)
+    if found.coefficients is not None:
+        assert found(0.3, -0.2) == pytest.approx(
+            mf.value(tuple(a + 0.3 * b - 0.2 * c for a, b, c in zip(p, d1, d2, strict=True))), rel=1e-12
+        )
+    else:
+        with pytest.raises(ValueError, match="no polynomial"):
+            found(0.3, -0.2)
+
+
+def test_network_slices_are_the_objective(ls, rng):
+    nn = ls.ParallelNetwork(rng.standard_normal((9, 2)), rng.standard_normal(9), 0.2, bias=True, intercept=True)
+    p, d1, d2 = plane(nn, rng, nn.shapes(3))
+    found = ls.slice(nn, p, d1, d2, s=np.linspace(-2, 2, 5), t=[0.0, 0.7])
+    for i, s in enumerate(found.s):
+        for j, t in enumerate(found.t):
+            point = tuple(a + s * b + t * c for a, b, c in zip(p, d1, d2, strict=True))
+            assert found.values[i, j] == pytest.approx(nn.value(point), rel=1e-13)
+    with pytest.raises(ValueError, match="shapes of p"):
+        ls.slice(nn, p, tuple(rng.standard_normal(shape) for shape in nn.shapes(2)))

@@ -15,11 +15,32 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import _validation as check
 from ._dispatch import core
+from ._slices import evaluated_slice
+from ._spectral_statistics import (
+    MorseIndex,
+    SpectralDensity,
+    TraceEstimate,
+    morse_index,
+    spectral_density,
+    trace,
+)
 from ._validation import FloatArray
 from .errors import ConvergenceError, ConvergenceWarning
 from .results import Eigenpair, Slice, Spectrum
 
-__all__ = ["HessianOperator", "slice", "smallest_eigenpair", "spectrum"]
+__all__ = [
+    "HessianOperator",
+    "MorseIndex",
+    "SpectralDensity",
+    "TraceEstimate",
+    "largest_eigenpair",
+    "morse_index",
+    "slice",
+    "smallest_eigenpair",
+    "spectral_density",
+    "spectrum",
+    "trace",
+]
 
 _DENSE_UP_TO = 600  # parameters; above it Lanczos needs fewer flops for a few pairs (benchmarks/bench_curvature.py)
 _DENSE_LIMIT = 5000  # parameters; a dense matrix of this order takes 200 MB
@@ -93,6 +114,7 @@ def _extreme(
     seed: int | np.random.Generator,
     n_threads: int | None,
     raise_on_failure: bool,
+    stacklevel: int = 3,
 ) -> Spectrum:
     which = check.as_choice("which", which, ("smallest", "largest"))
     method = check.as_choice("method", method, ("auto", "lanczos", "dense"))
@@ -121,7 +143,7 @@ def _extreme(
         message = f"Lanczos stopped after {products} products, largest residual {residuals.max():.3g}"
         if raise_on_failure:
             raise ConvergenceError(message, result)
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
     return result
 
 
@@ -158,9 +180,52 @@ def smallest_eigenpair(
     References:
         Wu & Simon (2000), thick-restart Lanczos.
     """
+    return _pair(land, p, "smallest", tol, max_products, method, seed, n_threads, raise_on_failure)
+
+
+def largest_eigenpair(
+    land: Any,
+    p: Any,
+    *,
+    tol: float = 1e-8,
+    max_products: int | None = None,
+    method: str = "auto",
+    seed: int | np.random.Generator = 0,
+    n_threads: int | None = None,
+    raise_on_failure: bool = False,
+) -> Eigenpair:
+    """The largest eigenvalue of the Hessian at a point, with its eigenvector and residual.
+
+    Args:
+        land: A landscape.
+        p: A single point.
+        tol: As in :func:`smallest_eigenpair`, like the remaining arguments.
+        max_products: Budget of Hessian-vector products.
+        method: ``"auto"``, ``"dense"`` or ``"lanczos"``.
+        seed: Of the starting vector.
+        n_threads: Threads; None is all of them.
+        raise_on_failure: Raise instead of warning when the budget runs out.
+
+    Returns:
+        An :class:`Eigenpair`. Its value is a Rayleigh quotient, at most the largest eigenvalue.
+    """
+    return _pair(land, p, "largest", tol, max_products, method, seed, n_threads, raise_on_failure)
+
+
+def _pair(
+    land: Any,
+    p: Any,
+    which: str,
+    tol: float,
+    max_products: int | None,
+    method: str,
+    seed: int | np.random.Generator,
+    n_threads: int | None,
+    raise_on_failure: bool,
+) -> Eigenpair:
     found = _extreme(
-        land, p, 1, which="smallest", tol=tol, max_products=max_products, method=method, seed=seed,
-        n_threads=n_threads, raise_on_failure=raise_on_failure,
+        land, p, 1, which=which, tol=tol, max_products=max_products, method=method, seed=seed,
+        n_threads=n_threads, raise_on_failure=raise_on_failure, stacklevel=4,
     )  # fmt: skip
     return Eigenpair(
         float(found.values[0]),
@@ -213,10 +278,13 @@ def spectrum(
 def slice(  # noqa: A001 - the field's word, and always written ls.slice
     land: Any, p: Any, d1: Any, d2: Any = None, *, s: Any = None, t: Any = None, n_threads: int | None = None
 ) -> Slice:
-    """The exact landscape along a line or in a plane, from its polynomial coefficients.
+    """The landscape along a line or in a plane: value(p + s d1 + t d2).
+
+    Exact, from its polynomial coefficients, for linear networks and factorisations with the squared loss; by evaluation
+    on the grid for all other landscapes.
 
     Args:
-        land: A landscape whose value is a polynomial (linear networks).
+        land: A landscape.
         p: A single point, the origin of the slice.
         d1: A direction.
         d2: A second direction for a 2-D slice, or None.
@@ -225,18 +293,23 @@ def slice(  # noqa: A001 - the field's word, and always written ls.slice
         n_threads: Threads; None is all of them.
 
     Returns:
-        A :class:`Slice` with the values and the coefficients.
+        A :class:`Slice` with the values and, where there are any, the coefficients.
 
     Raises:
-        ValueError: For wrong shapes, NaN or infinity, or ``t`` without ``d2``.
+        ValueError: For wrong shapes, NaN or infinity, directions of another width, or ``t`` without ``d2``.
     """
-    _landscape(land, "_slice_coefficients")
+    _landscape(land, "hessian")
     point, first = land._single(p), land._single(d1, "d1")
     second = None if d2 is None else land._single(d2, "d2")
+    if any(block.shape != own.shape for d in (first, second or point) for block, own in zip(d, point, strict=True)):
+        raise ValueError("d1 and d2 must have the shapes of p")
     if second is None and t is not None:
         raise ValueError("t needs a second direction d2")
     grid_s = _grid("s", s)
     grid_t = np.zeros(1) if second is None else _grid("t", t)
+    if not hasattr(land, "_slice_coefficients") or land._slice_coefficients is None:
+        values = evaluated_slice(land, point, first, second, grid_s, grid_t, n_threads)
+        return Slice(grid_s, None, values[:, 0], None) if second is None else Slice(grid_s, grid_t, values, None)
     coefficients = land._slice_coefficients(point, first, second, n_threads)
     values = core.evaluate_slice(coefficients, grid_s, grid_t, check.as_threads(n_threads))
     if second is None:

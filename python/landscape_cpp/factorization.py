@@ -24,6 +24,7 @@ from ._factorization_results import PolarBounds, Solution, StationaryPoint
 from ._factorization_solve import solve
 from ._fingerprints import data_fingerprint, point_fingerprint
 from ._regularisation_path import regularisation_path
+from ._slices import factorization_coefficients
 from ._svt import polar_bounds
 from ._validation import FloatArray
 from ._verify_problem import Problem
@@ -551,6 +552,13 @@ class MatrixFactorization:
             factor * rng.standard_normal((self.n_outputs, width)),
             factor * rng.standard_normal((self.n_inputs, width)),
         )
+
+    @property
+    def _slice_coefficients(self) -> Any:
+        """What ``slice`` calls where the objective is a polynomial, else None."""
+        if self.loss.name != "squared":
+            return None
+        return lambda p, d1, d2, n_threads=None: factorization_coefficients(self._problem, p, d1, d2)
 
     def path(self, lams: Any = 20, *, tol: float = 1e-6, **settings: Any) -> list[Solution]:
         """Solutions along a regularisation path, each started from the one before, from the largest λ down.

@@ -304,7 +304,7 @@ def plot_slice(
     References:
         THEORY 2.3 (the witnesses); the value on a plane is a polynomial of degree 4 (2L for L layers).
     """
-    if not hasattr(land, "_slice_coefficients"):
+    if getattr(land, "_slice_coefficients", None) is None:
         raise TypeError(f"land must be a landscape such as ShallowLinear, got {type(land).__name__}")
     low, high = -0.7, 1.6
     if points is None:
@@ -319,6 +319,7 @@ def plot_slice(
     grid_t = np.linspace(low, high, 241) if t is None else t
     plane = curvature.slice(land, corners[0], first, second, s=grid_s, t=grid_t)
     assert plane.t is not None
+    assert plane.coefficients is not None
     positions = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     heights = np.array([float(land.value(corner)) for corner in corners])
     figure, ax = _axes(ax, 6.6, 6.4)

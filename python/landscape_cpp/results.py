@@ -569,22 +569,29 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Slice:
-    """An exact slice of a polynomial landscape: value(p + s d1 + t d2) = Σ_ij coefficients[i, j] s^i t^j.
+    """A slice of a landscape, value(p + s d1 + t d2); of a polynomial one Σ_ij coefficients[i, j] s^i t^j.
 
     Attributes:
         s: Grid positions along d1, (S,).
         t: Grid positions along d2, (T,); None for a 1-D slice.
         values: (S,) or (S, T).
-        coefficients: (5,) or (5, 5) in monomials, by increasing power.
+        coefficients: In monomials, by increasing power: (5,) or (5, 5), for L layers 2L + 1 for 5. None where the
+            landscape is no polynomial: then there are values on the grid only.
     """
 
     s: FloatArray
     t: FloatArray | None
     values: FloatArray = field(repr=False)
-    coefficients: FloatArray
+    coefficients: FloatArray | None
 
     def __call__(self, s: npt.ArrayLike, t: npt.ArrayLike = 0.0) -> Any:
-        """The value at other positions, broadcast."""
+        """The value at other positions, broadcast.
+
+        Raises:
+            ValueError: If the landscape is no polynomial.
+        """
+        if self.coefficients is None:
+            raise ValueError("this slice has values on its grid only: its landscape is no polynomial")
         if self.t is None:
             return np.polynomial.polynomial.polyval(np.asarray(s), self.coefficients)
         first, second = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
