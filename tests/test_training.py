@@ -128,7 +128,7 @@ def test_what_is_recorded_and_watched_changes_no_bit(ls, deep, learning_rate, mo
     np.testing.assert_array_equal(plain.n_gradients, watched.n_gradients)
     assert seen == sorted(seen)
     assert seen[-1] == 300
-    monkeypatch.setattr(landscape_cpp.training, "_BUFFER", 1)  # one recorded step at a time
+    monkeypatch.setattr(landscape_cpp._training_run, "_BUFFER", 1)  # one recorded step at a time
     sliced = ls.train(deep, 9, record=7, observe=("singular_values", "points"), **settings)
     for name in ("values", "gradient_norms", "singular_values", "points"):
         cmp.assert_same_bits(getattr(watched.trace, name), getattr(sliced.trace, name))
@@ -282,7 +282,7 @@ def test_progress(ls, deep, capsys):
     ("error", "message", "settings"),
     [
         (TypeError, "land must be", {"land": 3}),
-        (ValueError, "method must be one of 'gd'", {"method": "adam"}),
+        (ValueError, "method must be one of .gd., .sgd.", {"method": "rmsprop"}),
         (ValueError, "steps must be", {"steps": -1}),
         (TypeError, "steps must be", {"steps": 1.5}),
         (ValueError, "learning_rate must be a positive number or 'backtracking'", {"learning_rate": "adam"}),

@@ -10,10 +10,12 @@
 #include "landscape/factorization/landscape.hpp"
 #include "landscape/factorization/polar.hpp"
 #include "landscape/factorization/solve.hpp"
+#include "landscape/factorization/training_objective.hpp"
 #include "landscape/linalg/largest_singular_value.hpp"
 #include "landscape/linalg/products.hpp"
 #include "landscape/linalg/svt.hpp"
 #include "landscape/parallel.hpp"
+#include "objective_object.hpp"
 
 namespace landscape::bindings {
 
@@ -101,8 +103,8 @@ struct FactorizationHessianObject : HessianObject {
   }
   Index size() const override { return u.size() + v.size(); }
   linalg::SymmetricOperator flat(const Context& context) const override {
-    const auto hessian = std::make_shared<fact::FactorLandscapeHessian>(object->land, u, v, context);
-    return [hessian, &context](const double* x, double* y) { hessian->apply(x, y, context); };
+    const auto own = std::make_shared<fact::FactorLandscapeHessian>(object->land, u, v, context);
+    return [own, &context](const double* x, double* y) { own->apply(x, y, context); };
   }
 
   // One after the other: a product is parallel in itself, and its scratch is large.
@@ -280,6 +282,13 @@ void register_factorization(py::module_& module) {
                                                         "The Hessian of a factorisation at one point.")
       .def(py::init<std::shared_ptr<FactorizationObject>, const Array&, const Array&, int>(), py::arg("factorization"),
            py::arg("u").noconvert(), py::arg("v").noconvert(), py::arg("n_threads"));
+  module.def(
+      "factorization_objective",
+      [](std::shared_ptr<FactorizationObject> object, Index width) {
+        auto objective = std::make_unique<fact::FactorObjective>(object->land, width);
+        return std::make_unique<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
+      },
+      py::arg("factorization"), py::arg("width"), "Points (U, V) of a width, packed.");
   module.def("largest_singular_value", &largest_singular_value, py::arg("operand"), py::arg("start").noconvert(),
              py::arg("tolerance"), py::arg("failure"), py::arg("seed"), py::arg("n_threads"),
              "(lower, upper, left, right, by Lanczos, failure probability, products)");

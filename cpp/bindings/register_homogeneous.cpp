@@ -12,10 +12,12 @@
 #include "landscape/homogeneous/branch_and_bound.hpp"
 #include "landscape/homogeneous/faces.hpp"
 #include "landscape/homogeneous/network.hpp"
+#include "landscape/homogeneous/objective.hpp"
 #include "landscape/homogeneous/solve.hpp"
 #include "landscape/homogeneous/spectral_bounds.hpp"
 #include "landscape/homogeneous/sweep.hpp"
 #include "landscape/parallel.hpp"
+#include "objective_object.hpp"
 
 namespace landscape::bindings {
 
@@ -49,6 +51,13 @@ struct ParallelNetworkObject {
     homo::Architecture own = architecture;
     own.width = width;
     return homo::make_network(problem, own);
+  }
+
+  // Of the polynomial that the objective is along a line; 0 where it is none: |W|_F^L is one for even L.
+  int degree() const {
+    if (problem.loss.kind != homo::LossKind::squared || !architecture.act.linear() || architecture.product) return 0;
+    const int depth = architecture.degree();
+    return depth % 2 == 0 ? 2 * depth : 0;
   }
 
   Array x, y;
@@ -336,6 +345,13 @@ void register_homogeneous(py::module_& module) {
            "Outputs for the rows of x.")
       .def("kink_margin", &kink_margin, py::arg("point").noconvert(), py::arg("width"),
            "The smallest relative distance of a hidden value to a kink.");
+  module.def(
+      "network_objective",
+      [](std::shared_ptr<ParallelNetworkObject> object, Index width) {
+        auto objective = std::make_unique<homo::NetworkObjective>(object->network(width), object->degree());
+        return std::make_unique<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
+      },
+      py::arg("network"), py::arg("width"), "Packed points of a width.");
   py::class_<ParallelHessianObject, HessianObject>(module, "ParallelHessian",
                                                    "The Hessian of a parallel network at one packed point.")
       .def(py::init<std::shared_ptr<ParallelNetworkObject>, const Array&, Index>(), py::arg("network"),

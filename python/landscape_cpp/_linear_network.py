@@ -129,8 +129,8 @@ class LinearNetwork(abc.ABC, Generic[P]):
         return cast("P", tuple(layers))
 
     @abc.abstractmethod
-    def _objective(self) -> core.Objective:
-        """What the core trains."""
+    def _objective(self, x: FloatArray | None = None, y: FloatArray | None = None) -> core.Objective:
+        """What the core trains; rows of x and y, scaled to the moments, are what minibatches are drawn from."""
 
     @property
     def _value_at_zero(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-import scipy.stats
+import scipy.special
 
 from . import _validation as check
 from ._validation import FloatArray
@@ -157,7 +157,7 @@ def spectral_density(
     )
     each = np.einsum("pk,pkg->pg", np.nan_to_num(weights), shapes) / (sigma * np.sqrt(2.0 * np.pi))
     mean = each.mean(axis=0)
-    half = scipy.stats.t.ppf(0.5 + 0.5 * level, probes - 1) * each.std(axis=0, ddof=1) / np.sqrt(probes)
+    half = scipy.special.stdtrit(probes - 1, 0.5 + 0.5 * level) * each.std(axis=0, ddof=1) / np.sqrt(probes)
     return SpectralDensity(
         grid=grid, density=mean, lower=np.maximum(mean - half, 0.0), upper=mean + half, width=float(sigma),
         nodes=nodes, weights=weights, confidence=level, products=int(operator.products),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._validation import FloatArray
 
-__all__ = ["INITS", "random_layers"]
+__all__ = ["INITS", "directions", "random_layers"]
 
 Shapes = Sequence[tuple[int, int]]
 
@@ -57,15 +57,30 @@ INITS: dict[str, Callable[[np.random.Generator, Shapes], list[FloatArray]]] = {
 }
 
 
-def random_layers(shapes: Shapes, init: str, scale: float, count: int, seed: int) -> list[FloatArray]:
-    """A batch of weights (count, n_l, n_{l-1}) of every layer; start i depends on the seed and on i alone.
+def random_layers(
+    shapes: Shapes, init: str, scale: float, keys: Sequence[int] | Sequence[tuple[int, ...]], seed: int
+) -> list[FloatArray]:
+    """A batch of weights (count, n_l, n_{l-1}) of every layer; each depends on the seed and on its key alone.
 
     Args:
         shapes: (n_l, n_{l-1}) of every layer.
         init: A key of ``INITS``.
         scale: Factor of every layer.
-        count: Number of starts.
+        keys: One per start: a number or a tuple of them, non-negative.
         seed: Non-negative.
     """
-    drawn = [INITS[init](np.random.default_rng([seed, index]), shapes) for index in range(count)]
+    entropy = [[seed, *key] if isinstance(key, tuple) else [seed, key] for key in keys]
+    drawn = [INITS[init](np.random.default_rng(numbers), shapes) for numbers in entropy]
     return [scale * np.stack([start[layer] for start in drawn]) for layer in range(len(shapes))]
+
+
+def directions(size: int, keys: Sequence[int], seed: int) -> FloatArray:
+    """Directions (count, size) uniform on the unit sphere, each of its own key.
+
+    Args:
+        size: Of a direction, positive.
+        keys: One per direction.
+        seed: Non-negative.
+    """
+    drawn = np.stack([np.random.default_rng([seed, key, 1]).standard_normal(size) for key in keys])
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))

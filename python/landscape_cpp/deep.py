@@ -630,8 +630,8 @@ class DeepLinear(LinearNetwork[Layers]):
         ]
         return np.stack(norms, axis=-1)
 
-    def _objective(self) -> core.Objective:
-        return core.deep_objective(self._cov._risk(), list(self.widths))
+    def _objective(self, x: FloatArray | None = None, y: FloatArray | None = None) -> core.Objective:
+        return core.deep_objective(self._cov._risk(), list(self.widths), x, y)
 
     def balanced_start(self, scale: float) -> Layers:
         """Balanced weights that share the singular vectors of the global minimum, each mode of size ``scale``.

@@ -405,8 +405,8 @@ class ShallowLinear(LinearNetwork[Point]):
     def _from_layers(self, layers: Sequence[FloatArray]) -> Point:
         return layers[1], np.ascontiguousarray(layers[0].swapaxes(-1, -2))
 
-    def _objective(self) -> core.Objective:
-        return core.shallow_objective(self._cov._risk(), self.n_hidden)
+    def _objective(self, x: FloatArray | None = None, y: FloatArray | None = None) -> core.Objective:
+        return core.shallow_objective(self._cov._risk(), self.n_hidden, x, y)
 
     def gap(self, p: Any, *, n_threads: int | None = None) -> float | FloatArray:
         """value(p) - minimum over all parameters of this width, exact at any point, critical or not.

@@ -10,21 +10,25 @@ landscape answers (``status``): the global minimum, a saddle, or no critical poi
 from __future__ import annotations
 
 import functools
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _validation as check
-from ._dispatch import core
+from ._factorization_results import Solution
 from ._linear_network import LinearNetwork
-from ._starts import INITS, random_layers
-from ._validation import FloatArray
+from ._starts import INITS, directions
+from ._training_methods import Chosen, choose
+from ._training_problem import Problem, problem_of
+from ._training_run import REASONS, RunState, advance, fresh, reopen
+from ._validation import FloatArray, Layers
+from .factorization import MatrixFactorization
+from .homogeneous import ParallelNetwork
 from .results import Kind, StopReason
 
 if TYPE_CHECKING:
@@ -32,17 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trace", "TrainingResult", "train"]
 
-Landscape = LinearNetwork[Any]
-Point = tuple[FloatArray, ...]
-
-_METHODS = ("gd",)
-_OBSERVABLES = ("singular_values", "balancedness", "points")
-_REASONS = (None, StopReason.CONVERGED, StopReason.MAX_STEPS, StopReason.DIVERGED, StopReason.STALLED)
-_RUNNING, _MAX_STEPS, _DIVERGED = 0, 2, 3  # places in _REASONS
-_BUFFER = 64_000_000  # bytes of points that are kept at a time on the way to what is recorded of them
-_RISE = 1e10  # a value so many times above the start and above the value at zero has diverged
-_ROUNDING = 1e-15  # of a value, relative to the value at zero
-_SLICE_SECONDS = 0.2  # between two calls of the callback or moves of the progress bar
+Landscape = LinearNetwork[Any] | MatrixFactorization | ParallelNetwork
 
 
 @dataclass(frozen=True)
@@ -52,11 +46,13 @@ class Trace:
     Attributes:
         steps: Step numbers, ascending, (T,).
         values: The objective, (B, T).
-        gradient_norms: |∇R|, Frobenius norm over all layers, (B, T).
-        singular_values: Of the product of the layers, descending, (B, T, k) with k the smallest width; None unless
-            observed.
-        balancedness: |W_{l+1}ᵀ W_{l+1} - W_l W_lᵀ| of every hidden layer, (B, T, K); None unless observed.
-        points: Packed points, (B, T, N); None unless observed.
+        gradient_norms: Of the whole gradient, Frobenius norm over all blocks, (B, T).
+        singular_values: Of the product of the layers (of U Vᵀ), descending, (B, T, k) with k the smallest width; None
+            unless observed, like the following.
+        balancedness: |W_{l+1}ᵀ W_{l+1} - W_l W_lᵀ| of every hidden layer, (B, T, K); of a factorisation
+            |Uᵀ U - Vᵀ V|, (B, T, 1); of a parallel network the largest ||W_{l+1}|² - |W_l|²| of a unit, (B, T, K).
+        ladder_distance: The value minus the nearest critical value of a linear network, (B, T).
+        points: Packed points, (B, T, N).
     """
 
     steps: npt.NDArray[np.int64]
@@ -64,6 +60,7 @@ class Trace:
     gradient_norms: FloatArray = field(repr=False)
     singular_values: FloatArray | None = field(repr=False, default=None)
     balancedness: FloatArray | None = field(repr=False, default=None)
+    ladder_distance: FloatArray | None = field(repr=False, default=None)
     points: FloatArray | None = field(repr=False, default=None)
 
 
@@ -74,38 +71,44 @@ class TrainingResult:
     Attributes:
         landscape: What was trained.
         method: The optimiser.
-        settings: Its settings.
+        settings: All its settings, those left at their defaults included.
         points: The final points, a batch.
         values: The objective there, (B,).
-        gaps: The objective above the global minimum, (B,).
-        gradient_norms: |∇R|, (B,).
+        gaps: The objective above the global minimum, (B,); NaN where that is not known (``minimum`` of :func:`train`).
+        gradient_norms: Of the whole gradient, (B,).
         n_steps: Steps taken, (B,).
-        n_gradients: Gradients computed, those of rejected steps included, (B,).
+        n_gradients: Gradients computed by the method, those of rejected steps and of minibatches included, (B,).
+        n_products: Products of the Hessian with a vector, (B,).
+        n_escapes: Witnesses of this library followed, (B,).
         stop_reasons: Why each run ended.
-        step_sizes: The step size each run would take next, (B,).
+        step_sizes: The step size (of ``trust_region`` the radius) each run would take next, (B,).
         seconds: Wall time of this call.
         trace: What was recorded on the way.
+        state: What resuming needs.
     """
 
     landscape: Landscape = field(repr=False)
     method: str
     settings: dict[str, Any]
-    points: Point = field(repr=False)
+    points: Layers = field(repr=False)
     values: FloatArray = field(repr=False)
     gaps: FloatArray = field(repr=False)
     gradient_norms: FloatArray = field(repr=False)
     n_steps: npt.NDArray[np.int64] = field(repr=False)
     n_gradients: npt.NDArray[np.int64] = field(repr=False)
+    n_products: npt.NDArray[np.int64] = field(repr=False)
+    n_escapes: npt.NDArray[np.int64] = field(repr=False)
     stop_reasons: tuple[StopReason, ...] = field(repr=False)
     step_sizes: FloatArray = field(repr=False)
     seconds: float
     trace: Trace = field(repr=False)
+    state: RunState = field(repr=False)
 
     def __len__(self) -> int:
         """Number of starts."""
         return len(self.values)
 
-    def point(self, index: int) -> Point:
+    def point(self, index: int) -> Layers:
         """The final point of one start.
 
         Args:
@@ -119,12 +122,12 @@ class TrainingResult:
         return int(np.argmin(self.values))
 
     @property
-    def best_point(self) -> Point:
+    def best_point(self) -> Layers:
         """The lowest point that was reached."""
         return self.point(self.best)
 
     def classify(self, *, tol: float = 1e-6, n_threads: int | None = None) -> list[Any]:
-        """What every final point is: :meth:`DeepLinear.classify` or :meth:`ShallowLinear.classify` of each.
+        """What every final point is: the ``classify`` of the landscape for each.
 
         Args:
             tol: Relative gradient below which a point counts as critical; an optimiser stops earlier than algebra.
@@ -148,6 +151,8 @@ class TrainingResult:
                 "gradient_norm": self.gradient_norms,
                 "n_steps": self.n_steps,
                 "n_gradients": self.n_gradients,
+                "n_products": self.n_products,
+                "n_escapes": self.n_escapes,
                 "stop_reason": [str(reason) for reason in self.stop_reasons],
                 "status": [str(kind) for kind in self.status],
             }
@@ -164,8 +169,10 @@ class TrainingResult:
         lines.append("  stop reasons     " + ", ".join(f"{name} {n}" for name, n in reasons.most_common()))
         kinds = Counter(str(kind) for kind in self.status)
         lines.append("  end points       " + ", ".join(f"{name} {n}" for name, n in kinds.most_common()))
-        low, middle, high = np.quantile(self.gaps, [0.0, 0.5, 1.0])
-        lines.append(f"  gap              {low:.3g} best, {middle:.3g} median, {high:.3g} worst")
+        known = bool(np.isfinite(self.gaps).any())
+        low, middle, high = np.quantile(self.gaps if known else self.values, [0.0, 0.5, 1.0])
+        name = "gap  " if known else "value"
+        lines.append(f"  {name}            {low:.3g} best, {middle:.3g} median, {high:.3g} worst")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -173,72 +180,109 @@ class TrainingResult:
         return self.summary()
 
 
-@dataclass
-class _State:
-    """The runs between two calls of the kernel; arrays that it changes in place."""
-
-    points: FloatArray  # (B, N)
-    step_sizes: FloatArray
-    steps: npt.NDArray[np.int64]
-    gradients: npt.NDArray[np.int64]
-    values: FloatArray
-    gradient_norms: FloatArray
-    ceilings: FloatArray
-    reasons: npt.NDArray[np.int64]
-
-    def running(self) -> bool:
-        return bool((self.reasons == _RUNNING).any())
-
-
 def train(
     land: Landscape,
     starts: int | Any | TrainingResult,
     *,
-    method: str = "gd",
+    method: str | None = None,
     steps: int = 1000,
     learning_rate: float | str | None = None,
-    tol: float = 1e-8,
+    schedule: str = "constant",
+    batch_size: int | None = None,
+    data: Any = None,
+    tol: float | None = None,
     init: str = "gaussian",
     scale: float = 1.0,
+    width: int | None = None,
+    around: Any = None,
+    distance: float | None = None,
     seed: int | np.random.Generator = 0,
+    first_start: int = 0,
+    minimum: float | Solution | None = None,
     record: int | Sequence[int] | None = None,
     observe: Sequence[str] = (),
     n_threads: int | None = None,
     progress: bool = False,
     callback: Callable[[int, FloatArray], bool | None] | None = None,
+    **settings: Any,
 ) -> TrainingResult:
-    """Train from many starts at once, in C++; every start has its own step size and its own end.
+    """Train from many starts at once, in C++; every start has its own step size, its own state and its own end.
 
     The same seed gives the same bits for any number of threads, and a start the same bits in any batch. Ctrl-C ends the
     runs and returns what they have reached.
 
     Args:
-        land: A :class:`ShallowLinear` or :class:`DeepLinear`.
+        land: Any landscape: :class:`ShallowLinear`, :class:`DeepLinear`, :class:`MatrixFactorization`,
+            :class:`ParallelNetwork`.
         starts: How many random starts; or a point; or a batch of points; or the result of an earlier call, whose runs
-            go on exactly where they were (those that stopped at ``steps`` or were interrupted).
-        method: ``"gd"``, gradient descent.
+            go on exactly where they were, with its method and settings unless others are given (those that stopped at
+            ``steps`` or were interrupted).
+        method: The optimiser, see below; None is ``"gd"``.
         steps: Steps of every run in all, those of a resumed result included.
-        learning_rate: A fixed one, positive; or ``"backtracking"``, Armijo's rule with the constant 1e-4 (Nocedal &
-            Wright 2006, algorithm 3.1) from a step that moves the point by a tenth of its size. None is
-            backtracking, or what a resumed result was run with.
-        tol: A run has converged where |∇R| max(1, |W|) <= tol R(0); 0 runs on to the last step.
+        learning_rate: A fixed one, positive. ``"gd"`` also takes ``"backtracking"``, its default: Armijo's rule with
+            the constant 1e-4 (Nocedal & Wright 2006, algorithm 3.1) from a step that moves the point by a tenth of its
+            size; and ``"exact"``, the lowest point of the line where the value along it is a polynomial (linear
+            networks, factorisations with the squared loss).
+        schedule: What multiplies a fixed learning rate: ``"constant"``; ``"cosine"``, from 1 to 0 over ``horizon``
+            steps (Loshchilov & Hutter 2017); ``"step"``, times ``decay`` after ``every`` steps. With ``warmup`` it
+            rises linearly over the first so many steps.
+        batch_size: Terms of a minibatch: samples, or observed entries of a factorisation. Every epoch goes through all
+            of them once, in an order of its own for every start. Runs end at ``steps``; values and gradient norms are
+            those of the whole objective, measured where recorded and at the end, and not counted.
+        data: (X, Y) or (X, Y, sample_weight): the samples behind a linear network's moments, for minibatches.
+        tol: A run has converged where |∇f| max(1, |w|) <= tol f(0); 0 runs on to the last step. None is 1e-8, or what
+            a resumed result was run with. Not for minibatches and ``"noisy_sgd"``, which run on.
         init: Of random starts. ``"gaussian"``: N(0, 1/n_{l-1}) (LeCun et al. 1998). ``"kaiming"``: N(0, 2/n_{l-1}) (He
             et al. 2015). ``"orthogonal"`` (Saxe et al. 2014). ``"balanced"``: W_{l+1}ᵀ W_{l+1} = W_l W_lᵀ with unit
-            singular values (Arora et al. 2019). ``"small"``: gaussian times 1e-3.
+            singular values (Arora et al. 2019). ``"small"``: gaussian times 1e-3. Intercepts begin at zero.
         scale: Factor of every layer of random starts, positive.
-        seed: Of random starts.
+        width: r, for random starts of landscapes without a fixed width.
+        around: A point or a batch of P points, such as saddles: ``starts`` is then a number, and so many begin around
+            each of them, uniform on the sphere of radius ``distance``.
+        distance: In the norm of all parameters, positive.
+        seed: Of random starts, minibatches and noise.
+        first_start: Number of the first start: a batch cut in parts, each with its own, draws what the whole draws.
+        minimum: The global minimum of a landscape that does not know its own, or its :class:`Solution`: for ``gaps``.
         record: Every how many steps to record, or at which steps (0 is the start); None records the start and the end.
-        observe: What to record besides values and gradient norms: any of ``"singular_values"`` of the product,
-            ``"balancedness"``, ``"points"``.
+        observe: What to record besides values and gradient norms, see :class:`Trace`: any of ``"singular_values"``
+            (not of parallel networks), ``"balancedness"``, ``"ladder_distance"`` (linear networks), ``"points"``.
         n_threads: Threads; None is all of them.
         progress: Show a progress bar (needs tqdm).
         callback: Called now and then as ``callback(step, values)``; returning True ends the runs.
+        **settings: Of the method and the schedule, see below; others are refused.
+
+    ===============  ====================================================================  =============================
+    method           what it does                                                          settings
+    ===============  ====================================================================  =============================
+    ``gd``           gradient descent
+    ``sgd``          the same on minibatches (Robbins & Monro 1951)
+    ``momentum``     v ← μ v + g, w ← w - t v (Polyak 1964)                                ``momentum=0.9``
+    ``nesterov``     w ← w - t (g + μ v) (Nesterov 1983; Sutskever et al. 2013)            ``momentum=0.9``
+    ``adagrad``      Duchi, Hazan & Singer 2011; rate 0.01                                 ``eps=1e-10``
+    ``adam``         Kingma & Ba 2015, algorithm 1; rate 0.001                             ``betas=(0.9, 0.999)``,
+                                                                                           ``eps=1e-8``
+    ``lbfgs``        Nocedal & Wright 2006, algorithm 7.4, strong Wolfe conditions         ``memory=10``
+    ``noisy_sgd``    g + noise · (uniform on the unit sphere) (Ge et al. 2015)             ``noise=1.0``
+    ``perturbed_gd`` Jin et al. 2017, algorithm 2: where |g| ≤ threshold (None: tol), a    ``radius=1e-3``,
+                     step into a ball, undone if the value has not dropped by ``drop``     ``threshold``, ``wait=100``,
+                     (None: rounding) after ``wait`` steps                                 ``drop``
+    ``newton_cg``    conjugate gradients up to negative curvature, which is then followed; ``krylov=50``,
+                     where g vanishes, the leftmost eigenvector (Royer, O'Neill & Wright   ``curvature_tol=1e-6``
+                     2020)
+    ``trust_region`` the model's minimum in a Krylov space of at most ``krylov``           ``krylov=50``,
+                     dimensions (Gould et al. 1999), likewise                              ``curvature_tol=1e-6``
+    ``escape``       ``lbfgs``, and where it comes to rest this library's own witness      ``memory=10``
+                     (``classify``, ``escape``), until that knows no way down
+    ===============  ====================================================================  =============================
+
+    ``sgd``, ``momentum``, ``nesterov``, ``noisy_sgd`` and ``perturbed_gd`` need a ``learning_rate``. Eigenvalues above
+    minus ``curvature_tol`` times the Hessian's norm do not count as negative.
 
     Returns:
         A :class:`TrainingResult`.
 
     Raises:
-        TypeError: For arguments of the wrong type.
+        TypeError: For arguments of the wrong type, or settings that the method does not have.
         ValueError: For values out of range, points that are not finite or do not fit the landscape.
         ImportError: If ``progress`` is asked for and tqdm is missing.
 
@@ -250,61 +294,185 @@ def train(
         >>> result = ls.train(net, 4, steps=2000, seed=1)
         >>> [str(kind) for kind in result.status]
         ['global_minimum', 'global_minimum', 'global_minimum', 'global_minimum']
+
+        At the origin every gradient vanishes, and so does the Hessian: only a witness of higher order leaves it.
+
+        >>> origin = tuple(np.zeros(shape) for shape in net.shapes)
+        >>> [str(ls.train(net, origin, method=name).status[0]) for name in ("trust_region", "escape")]
+        ['non_strict_saddle', 'global_minimum']
     """
-    if not isinstance(land, LinearNetwork):
-        raise TypeError(f"land must be a ShallowLinear or a DeepLinear, got {type(land).__name__}")
-    check.as_choice("method", method, _METHODS)
+    if not isinstance(land, (LinearNetwork, MatrixFactorization, ParallelNetwork)):
+        raise TypeError(f"land must be a landscape, got {type(land).__name__}")
+    resumed = starts if isinstance(starts, TrainingResult) else None
+    if resumed is not None:
+        method, learning_rate, schedule, batch_size, tol, settings = _inherit(
+            resumed, method, learning_rate, schedule, batch_size, tol, settings
+        )
     total = check.as_int("steps", steps, minimum=0)
-    if learning_rate is None:
-        resumed = starts.settings["learning_rate"] if isinstance(starts, TrainingResult) else "backtracking"
-        learning_rate = cast("float | str", resumed)
-    rate = None if learning_rate == "backtracking" else _learning_rate(learning_rate)
-    tolerance = check.as_float("tol", tol)
+    tolerance = 1e-8 if tol is None else check.as_float("tol", tol)
     if tolerance < 0.0:
         raise ValueError(f"tol must not be negative, got {tolerance}")
-    wanted = _observables(observe)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     threads = check.as_threads(n_threads)
+    key = _seed(seed)
+    first_key = check.as_int("first_start", first_start, minimum=0)
+    problem = _problem(land, starts, around, width, minimum)
+    wanted = _observables(observe, problem)
+    objective = problem.objective(data)
+    chosen = choose(
+        "gd" if method is None else method, learning_rate, schedule, batch_size, total, settings, objective.degree
+    )
+    _check_batch(chosen, objective.terms, land)
     before = time.perf_counter()
-    state = _begin(land, starts, init, scale, seed, rate, threads)
-    first = int(state.steps.max(initial=0)) if isinstance(starts, TrainingResult) else 0
+    if resumed is not None:
+        if not problem.same(resumed.landscape):
+            raise ValueError(f"starts must be a result on this landscape, got one on {resumed.landscape!r}")
+        state = reopen(resumed.state, chosen.rate)
+        same = chosen.core.state_size(state.points.shape[1]) == state.carried.shape[1]
+        if not same or chosen.name != resumed.method:
+            keys, points = state.keys, state.points
+            state = fresh(problem, points, keys, chosen, threads)
+    else:
+        points = _starting_points(problem, starts, init, scale, around, distance, key, first_key)
+        keys = np.arange(first_key, first_key + len(points), dtype=np.int64)
+        state = fresh(problem, points, keys, chosen, threads)
+    first = int(state.steps.max(initial=0))
     recorded = _record_steps(record, first, total)
     bar = _progress_bar(total, first) if check.as_bool("progress", progress) else None
 
-    trace, interrupted = _run(land, state, total, rate, tolerance, recorded, wanted, threads, bar, callback)
+    trace, interrupted = advance(
+        problem, objective, chosen, state, total, tolerance, key, recorded, wanted, threads, bar, callback
+    )
 
-    state.reasons[(state.reasons == _RUNNING) & (state.steps >= total)] = _MAX_STEPS
-    reasons = tuple(_REASONS[code] or StopReason.INTERRUPTED for code in state.reasons)
+    reasons = tuple(REASONS[code] or StopReason.INTERRUPTED for code in state.reasons)
     assert interrupted or StopReason.INTERRUPTED not in reasons
-    points = cast("Point", land._unpack(state.points))
+    blocks = problem.blocks(state.points)
     return TrainingResult(
         landscape=land,
-        method=method,
-        settings={"learning_rate": learning_rate, "tol": tolerance, "steps": total},
-        points=points,
+        method=chosen.name,
+        settings=chosen.settings | {"tol": tolerance, "steps": total, "seed": key},
+        points=blocks,
         values=state.values,
-        gaps=np.atleast_1d(land.gap(points, n_threads=threads)),
+        gaps=problem.gaps(blocks, state.values, threads),
         gradient_norms=state.gradient_norms,
         n_steps=state.steps,
         n_gradients=state.gradients,
+        n_products=state.products,
+        n_escapes=state.escapes,
         stop_reasons=reasons,
         step_sizes=state.step_sizes,
         seconds=time.perf_counter() - before,
-        trace=trace,
+        trace=Trace(steps=recorded, **trace),
+        state=state,
     )
 
 
-def _learning_rate(value: Any) -> float:
-    if isinstance(value, str):
-        raise ValueError(f"learning_rate must be a positive number or 'backtracking', got {value!r}")
-    return check.as_float("learning_rate", value, positive=True)
+def _inherit(
+    resumed: TrainingResult,
+    method: str | None,
+    learning_rate: Any,
+    schedule: str,
+    batch_size: int | None,
+    tol: float | None,
+    settings: dict[str, Any],
+) -> tuple[str | None, Any, str, int | None, float | None, dict[str, Any]]:
+    """What a resumed result was run with, where nothing else is said; another method begins with its own defaults."""
+    if method is not None and method != resumed.method:
+        return method, learning_rate, schedule, batch_size, tol, settings
+    own = {key: value for key, value in resumed.settings.items() if key not in ("tol", "steps", "seed")}
+    rate, kept, batch = own.pop("learning_rate"), own.pop("schedule", "constant"), own.pop("batch_size")
+    if learning_rate is not None and isinstance(learning_rate, str) != isinstance(rate, str):
+        own = {}
+    if schedule != "constant":
+        own = {key: value for key, value in own.items() if key not in ("horizon", "every", "decay", "warmup")}
+        kept = schedule
+    return (
+        resumed.method,
+        rate if learning_rate is None else learning_rate,
+        kept if isinstance(rate if learning_rate is None else learning_rate, float) else "constant",
+        batch if batch_size is None else batch_size,
+        resumed.settings["tol"] if tol is None else tol,
+        own | settings,
+    )
 
 
-def _observables(observe: Any) -> tuple[str, ...]:
+def _seed(seed: Any) -> int:
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**63))
+    return check.as_int("seed", seed, minimum=0, maximum=2**63 - 1)
+
+
+def _problem(land: Landscape, starts: Any, around: Any, width: Any, minimum: Any) -> Problem:
+    """The landscape at the width of the starts."""
+    if isinstance(minimum, Solution):
+        least = minimum.value
+    else:
+        least = np.nan if minimum is None else check.as_float("minimum", minimum)
+    if isinstance(land, LinearNetwork):
+        for name, value in (("width", width), ("minimum", minimum)):
+            if value is not None:
+                raise ValueError(
+                    f"{name} goes with factorisations and parallel networks; a linear network knows its own"
+                )
+        return problem_of(land, None, least)
+    if isinstance(starts, TrainingResult):
+        given: Any = starts.points
+    else:
+        given = around if around is not None else starts
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
+        if width is None:
+            raise ValueError("width must be given for random starts: this landscape has none of its own")
+        return problem_of(land, check.as_int("width", width, minimum=1), least)
+    if isinstance(starts, TrainingResult) and type(starts.landscape) is not type(land):
+        raise ValueError(f"starts must be a result on this landscape, got one on {starts.landscape!r}")
+    point = land._point(given, "starts" if around is None else "around")
+    found = int(point[0].shape[-1]) if isinstance(land, MatrixFactorization) else land._width(point)
+    if width is not None and check.as_int("width", width, minimum=1) != found:
+        raise ValueError(f"width must be that of the points, {found}, got {width}")
+    if not found:
+        raise ValueError("starts must have a positive width: a point of width zero has no parameters to train")
+    return problem_of(land, found, least)
+
+
+def _observables(observe: Any, problem: Problem) -> tuple[str, ...]:
     if isinstance(observe, str) or not isinstance(observe, Sequence):
         raise TypeError(f"observe must be a sequence of names, got {observe!r}")
-    return tuple(check.as_choice("observe", name, _OBSERVABLES) for name in observe)
+    return tuple(check.as_choice("observe", name, problem.observables) for name in observe)
+
+
+def _check_batch(chosen: Chosen, terms: int, land: Landscape) -> None:
+    if chosen.batch is None:
+        return
+    if not terms:
+        raise ValueError("batch_size needs data=(X, Y): this landscape holds second moments, not the samples")
+    if chosen.batch > terms:
+        raise ValueError(f"batch_size must be at most the number of terms, {terms}, got {chosen.batch}")
+
+
+def _starting_points(
+    problem: Problem, starts: Any, init: Any, scale: Any, around: Any, distance: Any, seed: int, first: int
+) -> FloatArray:
+    """Packed points (B, N) to begin at."""
+    number = isinstance(starts, (int, np.integer)) and not isinstance(starts, bool)
+    if (around is None) != (distance is None):
+        raise ValueError("around and distance go together: starts on the sphere of that radius around these points")
+    if around is not None:
+        if not number:
+            raise TypeError("starts must be a number, of starts around each point, where around is given")
+        count = check.as_int("starts", starts, minimum=1)
+        radius = check.as_float("distance", distance, positive=True)
+        land: Any = problem.land
+        land._point(around, "around")
+        centres = np.repeat(problem.flat(problem.batch(around)), count, axis=0)
+        keys = range(first, first + len(centres))
+        return np.ascontiguousarray(centres + radius * directions(problem.size, keys, seed))
+    if not number:
+        return problem.flat(problem.batch(starts)).copy()
+    count = check.as_int("starts", starts, minimum=1)
+    check.as_choice("init", init, tuple(INITS))
+    factor = check.as_float("scale", scale, positive=True)
+    return problem.flat(problem.random(init, factor, range(first, first + count), seed))
 
 
 def _record_steps(record: Any, first: int, last: int) -> npt.NDArray[np.int64]:
@@ -320,163 +488,9 @@ def _record_steps(record: Any, first: int, last: int) -> npt.NDArray[np.int64]:
     return np.unique(np.append(np.arange(-(-first // every) * every, last + 1, every), last))
 
 
-def _begin(
-    land: Landscape, starts: Any, init: str, scale: float, seed: Any, rate: float | None, threads: int
-) -> _State:
-    """The state of fresh runs, or of those of an earlier result."""
-    if isinstance(starts, TrainingResult):
-        if not _same(starts.landscape, land):
-            raise ValueError(f"starts must be a result on this landscape, got one on {starts.landscape!r}")
-        reasons = np.array([_REASONS.index(r) if r in _REASONS else _RUNNING for r in starts.stop_reasons])
-        reasons[reasons == _MAX_STEPS] = _RUNNING
-        sizes = starts.step_sizes.copy() if rate is None else np.full(len(starts), rate)
-        state = _fresh(land, starts.points, sizes, threads)
-        state.steps, state.gradients = starts.n_steps.copy(), starts.n_gradients.copy()
-        state.values, state.gradient_norms = starts.values.copy(), starts.gradient_norms.copy()
-        state.reasons = reasons.astype(np.int64)
-        return state
-    if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
-        count = check.as_int("starts", starts, minimum=1)
-        check.as_choice("init", init, tuple(INITS))
-        factor = check.as_float("scale", scale, positive=True)
-        key = int(check.as_generator("seed", seed).integers(2**63)) if isinstance(seed, np.random.Generator) else seed
-        layers = random_layers(land._layer_shapes(), init, factor, count, check.as_int("seed", key, minimum=0))
-        batch = land._point(land._from_layers(layers), "starts")
-    else:
-        given = land._point(starts, "starts")
-        batch = given if given[0].ndim == 3 else tuple(block[None] for block in given)
-    return _fresh(land, batch, None if rate is None else np.full(len(batch[0]), rate), threads)
-
-
-def _same(one: Landscape, other: Landscape) -> bool:
-    """Whether two landscapes have the same shapes and data."""
-    return one is other or (
-        type(one) is type(other)
-        and one.shapes == other.shapes
-        and one.cov.total == other.cov.total
-        and np.array_equal(one.cov.xx, other.cov.xx)
-        and np.array_equal(one.cov.xy, other.cov.xy)
-    )
-
-
-def _fresh(land: Landscape, batch: Point, sizes: FloatArray | None, threads: int) -> _State:
-    values, slopes = land.value_and_gradient(batch, n_threads=threads)
-    points, gradients = land._flat(batch).copy(), land._flat(slopes)
-    with np.errstate(invalid="ignore", over="ignore"):
-        norms = np.linalg.norm(gradients, axis=1)
-        if sizes is None:
-            reach = 0.1 * np.maximum(np.linalg.norm(points, axis=1), 1e-3)
-            sizes = np.where(norms > 0.0, reach / np.where(norms > 0.0, norms, 1.0), 1.0)
-    count = len(points)
-    return _State(
-        points=points,
-        step_sizes=np.ascontiguousarray(sizes),
-        steps=np.zeros(count, dtype=np.int64),
-        gradients=np.zeros(count, dtype=np.int64),
-        values=np.array(values),
-        gradient_norms=norms,
-        ceilings=_RISE * np.maximum(np.asarray(values), max(land._value_at_zero, 1e-300)),
-        reasons=np.zeros(count, dtype=np.int64),
-    )
-
-
 def _progress_bar(total: int, first: int) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError("progress=True needs tqdm: pip install tqdm") from None
     return tqdm(total=total, initial=first, unit="step")
-
-
-def _run(
-    land: Landscape,
-    state: _State,
-    total: int,
-    rate: float | None,
-    tolerance: float,
-    recorded: npt.NDArray[np.int64],
-    wanted: tuple[str, ...],
-    threads: int,
-    bar: Any,
-    callback: Callable[[int, FloatArray], bool | None] | None,
-) -> tuple[Trace, bool]:
-    """Call the kernel slice by slice: as many steps as memory and the callback allow; slices change no bit."""
-    count, size = state.points.shape
-    columns = len(recorded)
-    trace = {
-        "values": np.full((count, columns), np.nan),
-        "gradient_norms": np.full((count, columns), np.nan),
-    }
-    ranks, hidden = min(min(shape) for shape in land._layer_shapes()), len(land.shapes) - 1
-    extents = {"singular_values": ranks, "balancedness": hidden, "points": size}
-    trace |= {name: np.full((count, columns, extents[name]), np.nan) for name in wanted}
-    objective = land._objective()
-    most_columns = max(1, _BUFFER // max(1, 8 * count * size)) if wanted else max(1, columns)
-    slice_steps = 64  # then as many as take a moment: the starts advance together, and can be watched or interrupted
-    done, position = 0, int(min(state.steps.max(initial=0), total))
-    interrupted = stop = False
-    try:
-        while True:
-            until = min(total, position + max(1, slice_steps))
-            if done + most_columns < columns:
-                until = min(until, int(recorded[done + most_columns - 1]))
-            here = int(np.searchsorted(recorded, until, side="right"))
-            shape = (count, here - done)
-            values, norms = np.full(shape, np.nan), np.full(shape, np.nan)
-            points = np.full((*shape, size), np.nan) if wanted else None
-            began = time.perf_counter()
-            interrupted = core.gradient_descent(
-                objective, state.points, state.step_sizes, state.steps, state.gradients, state.values,
-                state.gradient_norms, state.ceilings, state.reasons, rate is None, tolerance * land._value_at_zero,
-                _ROUNDING * land._value_at_zero, until,
-                [int(step) for step in recorded[done:here]], values, norms, points, threads,
-            )  # fmt: skip
-            trace["values"][:, done:here], trace["gradient_norms"][:, done:here] = values, norms
-            for name in wanted:
-                assert points is not None
-                trace[name][:, done:here] = _observation(land, name, points)
-            if bar is not None:
-                bar.update(until - position)
-            done, position = here, until
-            if callback is not None:
-                stop = bool(callback(until, state.values.copy()))
-            if interrupted or stop or (position >= total and done == columns):
-                break
-            elapsed = max(time.perf_counter() - began, 1e-4)
-            slice_steps = int(min(max(slice_steps * _SLICE_SECONDS / elapsed, 1), 10 * slice_steps, total + 1))
-            if not state.running():
-                slice_steps = total
-    except KeyboardInterrupt:  # between two calls of the kernel: every run stands at a step it completed
-        interrupted = True
-    if bar is not None:
-        bar.close()
-    return Trace(steps=recorded, **trace), interrupted or stop
-
-
-def _observation(land: Landscape, name: str, points: FloatArray) -> FloatArray:
-    """What is recorded of packed points (B, T, N), along the last axis."""
-    if name == "points":
-        return points
-    count, columns, size = points.shape
-    flat = points.reshape(-1, size)
-    seen = np.asarray(np.isfinite(flat).all(axis=1))
-    batch = land._to_layers(land._unpack(np.where(seen[:, None], flat, 0.0)))
-    if name == "singular_values":
-        observed = _singular_values(batch)
-    else:
-        observed = np.stack(
-            [
-                np.linalg.norm(after.swapaxes(1, 2) @ after - before @ before.swapaxes(1, 2), axis=(1, 2))
-                for before, after in itertools.pairwise(batch)
-            ],
-            axis=-1,
-        )
-    observed[~seen] = np.nan
-    return observed.reshape(count, columns, -1)
-
-
-def _singular_values(layers: Sequence[FloatArray]) -> FloatArray:
-    """Of WL ... W1, as many as the smallest width; through QR so that thin products stay thin."""
-    rank = min(min(layer.shape[1:]) for layer in layers)
-    product = functools.reduce(lambda right, left: left @ right, layers)
-    return np.asarray(np.linalg.svd(product, compute_uv=False)[:, :rank])

@@ -1,5 +1,5 @@
 // Gradient descent on a bowl whose iterates are known in closed form.
-#include "landscape/training/gradient_descent.hpp"
+#include "landscape/training/train.hpp"
 
 #include <cmath>
 #include <limits>

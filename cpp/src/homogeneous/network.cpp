@@ -82,34 +82,60 @@ double Network::over_parts(double* sum, Workspace& work, const Context& context,
   return value;
 }
 
-double Network::evaluate(const double* point, double* gradient, Workspace& work, const Context& context) const {
+double Network::decay(const double* point, double* gradient) const {
   const Index n = problem_.y.cols(), bias = intercept_at();
-  const double value = with_loss(problem_.loss, [&](const auto& loss) {
-    return over_parts(gradient, work, context, [&](const auto& x, const auto& y, auto& part, double* own) {
-      auto z = part.z.topRows(x.rows());
-      if (problem_.intercept)
-        z.rowwise() = ConstVectorMap(point + bias, n).transpose();
-      else
-        z.setZero();
-      outputs(point, x, z, *part.hidden);
-      double sum = 0.0;
-      if (own == nullptr) {
-        for (Index i = 0; i < x.rows(); ++i) sum += loss.value(z.row(i).data(), y.row(i).data(), n);
-        return sum;
-      }
-      auto g = part.g.topRows(x.rows());
-      for (Index i = 0; i < x.rows(); ++i) sum += loss.gradient(z.row(i).data(), y.row(i).data(), n, g.row(i).data());
-      pull_back(point, x, g, own, *part.hidden);
-      if (problem_.intercept) VectorMap(own + bias, n) += g.colwise().sum().transpose();
-      return sum;
-    });
-  });
   double theta = penalty(point, gradient);
   if (problem_.intercept && problem_.intercept_decay) {
     theta += 0.5 * ConstVectorMap(point + bias, n).squaredNorm();
     if (gradient != nullptr) VectorMap(gradient + bias, n) += problem_.lam * ConstVectorMap(point + bias, n);
   }
-  return value + problem_.lam * theta;
+  return problem_.lam * theta;
+}
+
+template <class Loss, class Part>
+double Network::chunk_gradient(const Loss& loss, const double* point, const ConstMatrixView& x,
+                               const ConstMatrixView& y, double scale, double* gradient, Part& part) const {
+  const Index n = problem_.y.cols(), bias = intercept_at();
+  auto z = part.z.topRows(x.rows()), g = part.g.topRows(x.rows());
+  if (problem_.intercept)
+    z.rowwise() = ConstVectorMap(point + bias, n).transpose();
+  else
+    z.setZero();
+  outputs(point, x, z, *part.hidden);
+  double sum = 0.0;
+  if (gradient == nullptr) {
+    for (Index i = 0; i < x.rows(); ++i) sum += loss.value(z.row(i).data(), y.row(i).data(), n);
+    return scale * sum;
+  }
+  for (Index i = 0; i < x.rows(); ++i) sum += loss.gradient(z.row(i).data(), y.row(i).data(), n, g.row(i).data());
+  if (scale != 1.0) g *= scale;
+  pull_back(point, x, g, gradient, *part.hidden);
+  if (problem_.intercept) VectorMap(gradient + bias, n) += g.colwise().sum().transpose();
+  return scale * sum;
+}
+
+double Network::evaluate(const double* point, double* gradient, Workspace& work, const Context& context) const {
+  const double value = with_loss(problem_.loss, [&](const auto& loss) {
+    return over_parts(gradient, work, context, [&](const auto& x, const auto& y, auto& part, double* own) {
+      return chunk_gradient(loss, point, x, y, 1.0, own, part);
+    });
+  });
+  return value + decay(point, gradient);
+}
+
+double Network::evaluate_samples(const double* point, const ConstMatrixView& x, const ConstMatrixView& y, double scale,
+                                 double* gradient, Workspace& work) const {
+  VectorMap(gradient, size_).setZero();
+  const double value = with_loss(problem_.loss, [&](const auto& loss) {
+    double sum = 0.0;
+    for (Index first = 0; first < x.rows(); first += kChunk) {
+      const Index chunk = std::min(kChunk, x.rows() - first);
+      sum += chunk_gradient(loss, point, x.middleRows(first, chunk), y.middleRows(first, chunk), scale, gradient,
+                            work.parts.front());
+    }
+    return sum;
+  });
+  return value + decay(point, gradient);
 }
 
 void Network::hessian_product(const double* point, const double* direction, double* out, Workspace& work,

@@ -16,6 +16,10 @@ class FactorLandscape {
   FactorLandscape(const Observed& observed, const Loss& loss, double lam, const ConstMatrixMap& data)
       : objective_(observed, loss, data.size() > 0 ? 0.0 : lam), data_(data), lam_(lam) {}
 
+  const Observed& observed() const { return objective_.observed(); }
+  const Loss& loss() const { return objective_.loss(); }
+  double lam() const { return lam_; }
+  const ConstMatrixMap& data() const { return data_; }
   bool has_data() const { return data_.size() > 0; }
   Index outputs() const { return has_data() ? objective_.observed().n0 : objective_.observed().n2; }
   Index inputs() const { return has_data() ? data_.cols() : objective_.observed().n0; }

@@ -65,6 +65,10 @@ class Network {
   // P(w); gradient (size()) unless null. Samples are split into parts that depend on m only and summed in order.
   double evaluate(const double* point, double* gradient, Workspace& work, const Context& context) const;
 
+  // `scale` times the losses of other samples (k x d, k x nL) plus lam Theta, and the gradient (size())
+  double evaluate_samples(const double* point, const ConstMatrixView& x, const ConstMatrixView& y, double scale,
+                          double* gradient, Workspace& work) const;
+
   // out <- H d
   void hessian_product(const double* point, const double* direction, double* out, Workspace& work,
                        const Context& context) const;
@@ -106,6 +110,13 @@ class Network {
  private:
   template <class Body>
   double over_parts(double* sum, Workspace& work, const Context& context, Body&& body) const;
+
+  // lam Theta with the penalty of the intercept; gradient += its gradient unless null
+  double decay(const double* point, double* gradient) const;
+  // The sum of the losses of one chunk times `scale`; gradient += its gradient
+  template <class Loss, class Part>
+  double chunk_gradient(const Loss& loss, const double* point, const ConstMatrixView& x, const ConstMatrixView& y,
+                        double scale, double* gradient, Part& part) const;
 
   Index intercept_at() const { return size_ - (problem_.intercept ? problem_.y.cols() : 0); }
 
