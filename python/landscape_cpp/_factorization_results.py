@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,20 +45,21 @@ class PolarBounds:
 
 @dataclass(frozen=True)
 class StationaryPoint:
-    """What a point of a factorisation is.
+    """What a point of a factorisation or of a parallel network is.
 
     Attributes:
-        kind: The verdict; ``"local_minimum"`` means of its width, and that a wider point is better.
+        kind: The verdict; ``"local_minimum"`` means of its width, and ``reason`` says whether a wider point is better.
         value: The objective.
         gap: Proved distance to the minimum over all widths.
         stationarity: Relative gradient, see :class:`Certificate`.
-        polar_lower: Largest singular value of the residual, from below.
+        polar_lower: Largest singular value of the residual (of a network its polar), from below.
         polar_upper: From above.
         lam: λ, which it must not exceed at a global minimum.
-        rank: Of U Vᵀ.
+        rank: Of U Vᵀ; of a network the number of units that are not zero.
         escape: A direction of negative curvature at a strict saddle, else None.
         reason: The verdict in words.
         tol: Tolerance used.
+        kink_margin: Of networks, see :meth:`ParallelNetwork.kink_margin`; else infinite.
     """
 
     kind: Kind
@@ -71,20 +73,24 @@ class StationaryPoint:
     escape: EscapeDirection | None = field(repr=False)
     reason: str
     tol: float
+    kink_margin: float = math.inf
 
     def __str__(self) -> str:
         """A block a person can read."""
+        network = math.isfinite(self.kink_margin)
         rows: list[tuple[str, object]] = [
             ("because", self.reason),
             ("value", self.value),
             ("gap, all widths", self.gap),
             ("stationarity", f"{self.stationarity:.3g} (stationary below {self.tol:g})"),
             (
-                "largest singular value of the residual",
+                "polar of the residual" if network else "largest singular value of the residual",
                 f"{self.polar_lower:.9g} to {self.polar_upper:.9g}, λ {self.lam:g}",
             ),
-            ("rank", self.rank),
+            ("units" if network else "rank", self.rank),
         ]
+        if network:
+            rows.append(("kink margin", self.kink_margin))
         if self.escape is not None:
             rows.append(("escape", f"curvature {self.escape.curvature:.6g} ({self.escape.source})"))
         return text_block(str(self.kind), rows)

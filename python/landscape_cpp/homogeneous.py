@@ -18,8 +18,9 @@ from . import _network_certificate as proof
 from . import _validation as check
 from ._dispatch import core
 from ._factorization_data import Loss
-from ._factorization_results import PolarBounds, Solution
+from ._factorization_results import PolarBounds, Solution, StationaryPoint
 from ._fingerprints import network_fingerprint
+from ._network_classify import classify
 from ._network_data import Unit, network_data
 from ._network_omega import OmegaBounds, omega
 from ._network_path import NetworkPath, descent_path, slide_path
@@ -668,6 +669,24 @@ class ParallelNetwork:
         tol = check.as_float("tol", tol, positive=True)
         settings = self._polar_settings(method, polar_tol, starts, max_nodes, max_seconds, seed)
         return proof.certify(self, self._single(p), tol, settings, check.as_threads(n_threads))
+
+    def classify(self, p: Any, *, tol: float = 1e-6, n_threads: int | None = None) -> StationaryPoint:
+        """What the point is: global minimum over all widths, local minimum of its width, strict saddle, not critical.
+
+        Off the kinks of the activation the Hessian of the smooth piece decides; on a kink only what evaluating the
+        objective shows, else the verdict is undetermined.
+
+        Args:
+            p: A single point.
+            tol: Relative gradient (see :class:`Certificate`) at most which it counts as stationary; up to ten times
+                that is undetermined. Also the relative gap within which it is the global minimum.
+            n_threads: Threads; None is all of them.
+
+        Returns:
+            A :class:`StationaryPoint`.
+        """
+        point = self._single(p)
+        return classify(self, point, check.as_float("tol", tol, positive=True), n_threads)
 
     # ------------------------------------------------------------------------------------------------ the way down
 
