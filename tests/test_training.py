@@ -285,7 +285,7 @@ def test_progress(ls, deep, capsys):
         (ValueError, "method must be one of .gd., .sgd.", {"method": "rmsprop"}),
         (ValueError, "steps must be", {"steps": -1}),
         (TypeError, "steps must be", {"steps": 1.5}),
-        (ValueError, "learning_rate must be a positive number or 'backtracking'", {"learning_rate": "adam"}),
+        (ValueError, "learning_rate must be a positive number, 'backtracking' or 'exact'", {"learning_rate": "adam"}),
         (ValueError, "learning_rate must be a positive", {"learning_rate": 0.0}),
         (ValueError, "tol must not be negative", {"tol": -1.0}),
         (ValueError, "init must be one of", {"init": "zeros"}),

@@ -112,7 +112,7 @@ def choose(
         batch = check.as_int("batch_size", batch_size, minimum=1)
     elif name == "sgd":
         raise ValueError("method 'sgd' needs a batch_size; without one it is 'gd' with a fixed learning_rate")
-    settings["batch_size"] = batch
+    settings["batch_size"], target.batch = batch, batch or 0
     return Chosen(name, rate, settings, target, batch, what.radius)
 
 

@@ -150,7 +150,7 @@ def advance(
         name: np.full((count, columns, size if name == "points" else problem.extent(name)), np.nan) for name in wanted
     }
     settings = chosen.core
-    settings.batch, settings.seed = chosen.batch or 0, seed
+    settings.seed = seed
     settings.tolerance, settings.rounding = tolerance * problem.scale, ROUNDING * problem.scale
     if chosen.name == "perturbed_gd":
         threshold, drop = chosen.settings["threshold"], chosen.settings["drop"]

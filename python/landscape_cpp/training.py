@@ -257,7 +257,7 @@ def train(
     ``gd``           gradient descent
     ``sgd``          the same on minibatches (Robbins & Monro 1951)
     ``momentum``     v ← μ v + g, w ← w - t v (Polyak 1964)                                ``momentum=0.9``
-    ``nesterov``     w ← w - t (g + μ v) (Nesterov 1983; Sutskever et al. 2013)            ``momentum=0.9``
+    ``nesterov``     v ← μ v - t g(w + μ v), w ← w + v (Nesterov 1983; Sutskever 2013)     ``momentum=0.9``
     ``adagrad``      Duchi, Hazan & Singer 2011; rate 0.01                                 ``eps=1e-10``
     ``adam``         Kingma & Ba 2015, algorithm 1; rate 0.001                             ``betas=(0.9, 0.999)``,
                                                                                            ``eps=1e-8``

@@ -21,27 +21,45 @@ void draw_direction(const CounterRandom& random, std::uint64_t draw, Index size,
   if (length > 0.0) direction /= length;
 }
 
-// x <- x + (a step along -g), in all the forms that need nothing but the gradient and what they carry.
+// Whether the gradient of a step is not that of the point where the run stands.
+bool elsewhere(const Settings& settings) { return settings.batch > 0 || settings.method == Method::nesterov; }
+
+Index moments(const Settings& settings) {
+  switch (settings.method) {
+    case Method::momentum:
+    case Method::nesterov:
+    case Method::adagrad:
+      return 1;
+    case Method::adam:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+// x <- x + (a step along -g), in all the forms that need nothing but the gradient and what they carry: their moments,
+// and where the gradient is taken elsewhere the point before the last step, to which a run that diverges goes back.
 class FirstOrder final : public Stepper {
  public:
   explicit FirstOrder(const Settings& settings) : settings_(settings) {}
 
   bool first_order() const override { return settings_.method != Method::noisy_gd && settings_.batch == 0; }
-  bool measures() const override { return settings_.batch == 0; }
+  bool measures() const override { return !elsewhere(settings_); }
 
   void step(Group& group, const Context& context) override {
-    const std::vector<Index>& open = group.open();
+    const std::vector<Index> open = group.open();
+    if (settings_.method == Method::nesterov) look_ahead(group, open, context);
     for (const Index i : open) {
-      if (settings_.batch > 0) {
-        estimate(group, i, context);
-        if (group.run(i).reason != StopReason::running) continue;
-      }
-      move(group, i);
+      if (settings_.batch > 0) estimate(group, i, context);
+      if (group.run(i).reason == StopReason::running) move(group, i);
     }
-    if (settings_.batch > 0) {
+    if (!measures()) {
       for (const Index i : open) {
         Run& run = group.run(i);
+        double* before = run.state + moments(settings_) * group.size();
+        if (run.reason == StopReason::diverged && run.steps > 0) std::copy_n(before, group.size(), run.point);
         if (run.reason != StopReason::running) continue;
+        std::copy_n(run.point, group.size(), before);
         std::copy_n(group.trial(i), group.size(), run.point);
         ++run.steps;
       }
@@ -69,11 +87,40 @@ class FirstOrder final : public Stepper {
       for (std::uint64_t at = place % count; at < count && chosen_.size() < batch; ++at, ++place)
         chosen_.push_back(static_cast<Index>(epoch(at)));
     }
-    const double value = group.objective().estimate(run.point, chosen_.data(), settings_.batch, group.gradient(i),
-                                                    group.scratch(), context);
+    const double* at = settings_.method == Method::nesterov ? group.trial(i) : run.point;
+    const double value =
+        group.objective().estimate(at, chosen_.data(), settings_.batch, group.gradient(i), group.scratch(), context);
     ++run.gradients;
     if (!std::isfinite(value) || !std::isfinite(group.norm(group.gradient(i))) || value > run.ceiling)
       run.reason = StopReason::diverged;
+  }
+
+  // trial <- x + mu v, where Nesterov's method takes its gradient. The value at x is not needed, except to end there.
+  void look_ahead(Group& group, const std::vector<Index>& open, const Context& context) {
+    const Index size = group.size();
+    for (const Index i : open) {
+      const Run& run = group.run(i);
+      VectorMap(group.trial(i), size) =
+          ConstVectorMap(run.point, size) + settings_.momentum * ConstVectorMap(run.state, size);
+    }
+    if (settings_.batch > 0) return;
+    group.evaluate(open, context);
+    std::vector<Index> small;
+    for (const Index i : open) {
+      Run& run = group.run(i);
+      std::copy_n(group.trial_gradient(i), size, group.gradient(i));
+      run.gradient_norm = group.norm(group.gradient(i));
+      if (group.bad_trial(i))
+        run.reason = StopReason::diverged;
+      else if (group.small_gradient(i))
+        small.push_back(i);
+    }
+    for (const Index i : small) std::copy_n(group.run(i).point, size, group.trial(i));
+    group.evaluate(small, context);
+    for (const Index i : small) {
+      group.run(i).gradient_norm = group.norm(group.trial_gradient(i));
+      group.test_convergence(i);
+    }
   }
 
   // trial <- x + step
@@ -81,7 +128,7 @@ class FirstOrder final : public Stepper {
     Run& run = group.run(i);
     const Index size = group.size();
     const ConstVectorMap x(run.point, size), g(group.gradient(i), size);
-    VectorMap y(group.trial(i), size), carried(run.state, settings_.method == Method::gradient_descent ? 0 : size);
+    VectorMap y(group.trial(i), size), carried(run.state, moments(settings_) > 0 ? size : 0);
     const double rate = run.step_size * scheduled(settings_, run.steps);
     switch (settings_.method) {
       case Method::momentum:
@@ -89,8 +136,8 @@ class FirstOrder final : public Stepper {
         y = x - rate * carried;
         break;
       case Method::nesterov:
-        carried = settings_.momentum * carried + g;
-        y = x - rate * (g + settings_.momentum * carried);
+        carried = settings_.momentum * carried - rate * g;
+        y = x + carried;
         break;
       case Method::adagrad:
         carried += g.cwiseAbs2();
@@ -197,6 +244,12 @@ class Perturbed final : public Stepper {
 };
 
 }  // namespace
+
+Index first_order_blocks(const Settings& settings) {
+  const bool fixed = settings.method != Method::gradient_descent || settings.rule == StepRule::fixed;
+  const bool second = settings.method == Method::newton_cg || settings.method == Method::trust_region;
+  return moments(settings) + (fixed && !second && elsewhere(settings) ? 1 : 0);
+}
 
 std::unique_ptr<Stepper> make_first_order(const Settings& settings) { return std::make_unique<FirstOrder>(settings); }
 

@@ -77,6 +77,8 @@ std::unique_ptr<Stepper> make_lbfgs(const Settings& settings);
 std::unique_ptr<Stepper> make_newton_cg(const Settings& settings);
 std::unique_ptr<Stepper> make_trust_region(const Settings& settings);
 
+// How many vectors of the size of a point a method with a fixed rate carries.
+Index first_order_blocks(const Settings& settings);
 // The factor of the step size at a step.
 double scheduled(const Settings& settings, std::int64_t step);
 

@@ -42,18 +42,12 @@ void record(const Trace& trace, std::size_t column, Index first, const Run* runs
 
 Index state_size(const Settings& settings, Index parameters) {
   switch (settings.method) {
-    case Method::momentum:
-    case Method::nesterov:
-    case Method::adagrad:
-      return parameters;
-    case Method::adam:
-      return 2 * parameters;
     case Method::lbfgs:
       return 2 + settings.memory * (2 * parameters + 1);
     case Method::perturbed_gd:
       return 2 + parameters;
     default:
-      return 0;
+      return first_order_blocks(settings) * parameters;
   }
 }
 

@@ -1,15 +1,18 @@
 // Training from many starts at once: each start has its own state, its own end and its own reason for it.
 //
-// With g the gradient at x, t the step size times the schedule, and d the step:
-//   gradient_descent   x <- x - t g, t fixed, by Armijo's rule, or the lowest point of the line (polynomials)
-//   momentum           v <- mu v + g, x <- x - t v (Polyak 1964);   nesterov: x <- x - t (g + mu v) (Sutskever et al.
-//   2013) adagrad            s <- s + g^2, x <- x - t g / (sqrt s + eps) (Duchi et al. 2011) adam               Kingma
-//   & Ba 2015, algorithm 1 lbfgs              Nocedal & Wright 2006, algorithm 7.4 with a line search to the strong
-//   Wolfe conditions (3.5, 3.6) noisy_gd           x <- x - t (g + sigma xi), xi uniform on the unit sphere (Ge et al.
-//   2015) perturbed_gd       Jin et al. 2017, algorithm 2: a step into a ball where the gradient is small newton_cg
-//   conjugate gradients until they meet negative curvature, which is then the step; where the gradient
-//                      vanishes the leftmost eigenvector (Royer, O'Neill & Wright 2020)
-//   trust_region       the model's minimum in a Krylov space (Gould, Lucidi, Roma & Toint 1999), likewise
+// With g the gradient at x and t the step size times the schedule:
+//
+//   gradient_descent  x <- x - t g; t fixed, by Armijo's rule, or the lowest point of the line (polynomials)
+//   momentum          v <- mu v + g, x <- x - t v                            Polyak 1964
+//   nesterov          v <- mu v - t g(x + mu v), x <- x + v                  Nesterov 1983, Sutskever et al. 2013
+//   adagrad           s <- s + g^2, x <- x - t g / (sqrt s + eps)            Duchi, Hazan & Singer 2011
+//   adam              algorithm 1                                            Kingma & Ba 2015
+//   lbfgs             algorithms 7.4, 3.5, 3.6 (strong Wolfe conditions)     Nocedal & Wright 2006
+//   noisy_gd          x <- x - t (g + sigma xi), xi uniform on the sphere    Ge et al. 2015
+//   perturbed_gd      a step into a ball where the gradient is small         Jin et al. 2017, algorithm 2
+//   newton_cg         conjugate gradients, or the negative curvature that    Royer, O'Neill & Wright 2020
+//                     they meet; the leftmost eigenvector where g vanishes
+//   trust_region      the model's minimum in a Krylov space, likewise        Gould, Lucidi, Roma & Toint 1999
 #pragma once
 
 #include <cstdint>
