@@ -101,7 +101,7 @@ double Network::chunk_gradient(const Loss& loss, const double* point, const Cons
     z.rowwise() = ConstVectorMap(point + bias, n).transpose();
   else
     z.setZero();
-  outputs(point, x, z, *part.hidden);
+  only_outputs(point, x, z, *part.hidden);
   double sum = 0.0;
   if (gradient == nullptr) {
     for (Index i = 0; i < x.rows(); ++i) sum += loss.value(z.row(i).data(), y.row(i).data(), n);
@@ -109,7 +109,7 @@ double Network::chunk_gradient(const Loss& loss, const double* point, const Cons
   }
   for (Index i = 0; i < x.rows(); ++i) sum += loss.gradient(z.row(i).data(), y.row(i).data(), n, g.row(i).data());
   if (scale != 1.0) g *= scale;
-  pull_back(point, x, g, gradient, *part.hidden);
+  only_pull_back(point, x, g, gradient, *part.hidden);
   if (problem_.intercept) VectorMap(gradient + bias, n) += g.colwise().sum().transpose();
   return scale * sum;
 }

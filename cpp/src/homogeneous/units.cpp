@@ -4,6 +4,7 @@
 #include "architectures.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/linalg/products.hpp"
+#include "narrow_units.hpp"
 
 namespace landscape::homogeneous {
 
@@ -34,6 +35,7 @@ class Units final : public Network {
 
  protected:
   struct Own final : Hidden {
+    NarrowUnits narrow;
     Matrix t, h, dt, dh, w, slope_sum;
     void fit(Index rows, Index width) {
       if (t.rows() >= rows && t.cols() == width) return;
@@ -61,6 +63,17 @@ class Units final : public Network {
     linalg::multiply(g, u(point), w, serial_);
     times_derivative(act_, own.t.topRows(x.rows()), w);
     linalg::multiply_transposed(x, w, v(gradient), serial_, Into::add);
+  }
+
+  void only_outputs(const double* point, const ConstMatrixView& x, MatrixView z, Hidden& hidden) const override {
+    if (!NarrowUnits::suits(inputs_, outputs_)) return outputs(point, x, z, hidden);
+    static_cast<Own&>(hidden).narrow.outputs(act_, x, v(point), u(point), z);
+  }
+
+  void only_pull_back(const double* point, const ConstMatrixView& x, const ConstMatrixView& g, double* gradient,
+                      Hidden& hidden) const override {
+    if (!NarrowUnits::suits(inputs_, outputs_)) return pull_back(point, x, g, gradient, hidden);
+    static_cast<Own&>(hidden).narrow.pull_back(act_, v(point), u(point), g, u(gradient), v(gradient));
   }
 
   void push_forward(const double* point, const double* direction, const ConstMatrixView& x, MatrixView dz,

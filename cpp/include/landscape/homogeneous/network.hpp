@@ -97,6 +97,14 @@ class Network {
   // dz += the change of Z along the direction
   virtual void push_forward(const double* point, const double* direction, const ConstMatrixView& x, MatrixView dz,
                             Hidden& hidden) const = 0;
+  // outputs() and pull_back() where nothing else needs the hidden values
+  virtual void only_outputs(const double* point, const ConstMatrixView& x, MatrixView z, Hidden& hidden) const {
+    outputs(point, x, z, hidden);
+  }
+  virtual void only_pull_back(const double* point, const ConstMatrixView& x, const ConstMatrixView& g, double* gradient,
+                              Hidden& hidden) const {
+    pull_back(point, x, g, gradient, hidden);
+  }
   // After push_forward(): out += the change of pull_back's result along the direction, dG being that of G
   virtual void pull_back_change(const double* point, const double* direction, const ConstMatrixView& x,
                                 const ConstMatrixView& g, const ConstMatrixView& dg, double* out,
