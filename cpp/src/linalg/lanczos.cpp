@@ -115,6 +115,59 @@ class Search {
   Matrix vectors_;
 };
 
+constexpr Index kRecurrence = 160;   // steps of the plain recurrence at most
+constexpr Index kLargeOrder = 2000;  // below it full reorthogonalisation costs nothing worth sparing
+constexpr Index kCheck = 4;          // steps between two looks at the Ritz values
+
+// One extreme pair of a large operator by the plain three-term recurrence: its vectors lose their orthogonality towards
+// Ritz vectors that have converged, which gives those copies and leaves the pair that is sought alone (Paige 1976). The
+// residual is evaluated, so nothing rests on that. False where `kRecurrence` steps are not enough.
+bool recurrence(const SymmetricOperator& apply, Index n, const LanczosSettings& settings, const Context& context,
+                Index allowance, LanczosResult& result) {
+  const Index most = std::min(kRecurrence, allowance);
+  Matrix basis(most + 1, n);
+  Vector image(n), alpha(most), beta = Vector::Zero(most);
+  const CounterRandom random(settings.seed, 0);
+  for (Index i = 0; i < n; ++i) image[i] = random.normal(static_cast<std::uint64_t>(i));
+  basis.row(0) = image.normalized().transpose();
+  double scale = 0.0;
+  for (Index j = 0; j < most; ++j) {
+    context.check();
+    apply(basis.row(j).data(), image.data());
+    if (settings.largest) image = -image;
+    ++result.products;
+    if (j > 0) image -= beta[j - 1] * basis.row(j - 1).transpose();
+    alpha[j] = basis.row(j).dot(image.transpose());
+    image -= alpha[j] * basis.row(j).transpose();
+    beta[j] = image.norm();
+    scale = std::max(scale, std::abs(alpha[j]) + beta[j]);
+    const bool invariant = beta[j] <= 4.0 * kUnitRoundoff * static_cast<double>(n) * scale;
+    if ((j + 1) % kCheck == 0 || invariant || j + 1 == most) {
+      Matrix projected = Matrix::Zero(j + 1, j + 1);
+      projected.diagonal() = alpha.head(j + 1);
+      projected.diagonal(1) = projected.diagonal(-1) = beta.head(j);
+      const SymmetricEigen ritz = symmetric_eigen(projected, Context{});
+      const double norm = ritz.values.cwiseAbs().maxCoeff();
+      if (!invariant && beta[j] * std::abs(ritz.vectors(j, 0)) > 0.9 * settings.tolerance * norm) {
+        basis.row(j + 1) = image.transpose() / beta[j];
+        continue;
+      }
+      const Vector vector = (ritz.vectors.col(0).transpose() * basis.topRows(j + 1)).transpose().normalized();
+      apply(vector.data(), image.data());
+      ++result.products;
+      const double value = vector.dot(image), residual = (image - value * vector).norm();
+      if (residual > settings.tolerance * norm) return false;
+      result.values = Vector::Constant(1, value);
+      result.vectors = vector.transpose();
+      result.residuals = Vector::Constant(1, residual);
+      result.converged = true;
+      return true;
+    }
+    basis.row(j + 1) = image.transpose() / beta[j];
+  }
+  return false;
+}
+
 void append(Matrix& rows, const Matrix& more) {
   const Index old = rows.rows();
   rows.conservativeResize(old + more.rows(), more.cols());
@@ -130,6 +183,9 @@ LanczosResult lanczos(const SymmetricOperator& apply, Index n, const LanczosSett
   const Index budget = settings.max_products > 0 ? settings.max_products : std::max<Index>(10 * n, 1000);
   const Index allowance = std::max<Index>(1, budget - settings.count);  // the rest pays for the final residuals
   LanczosResult result;
+  if (settings.count == 1 && n >= kLargeOrder && settings.basis == 0 &&
+      recurrence(apply, n, settings, context, allowance, result))
+    return result;
   Search search(apply, n, settings, context);
   Matrix found(0, n);
   Vector values(0);
