@@ -286,7 +286,7 @@ void register_factorization(py::module_& module) {
       "factorization_objective",
       [](std::shared_ptr<FactorizationObject> object, Index width) {
         auto objective = std::make_unique<fact::FactorObjective>(object->land, width);
-        return std::make_unique<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
+        return std::make_shared<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
       },
       py::arg("factorization"), py::arg("width"), "Points (U, V) of a width, packed.");
   module.def("largest_singular_value", &largest_singular_value, py::arg("operand"), py::arg("start").noconvert(),

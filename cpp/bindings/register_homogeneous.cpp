@@ -349,7 +349,7 @@ void register_homogeneous(py::module_& module) {
       "network_objective",
       [](std::shared_ptr<ParallelNetworkObject> object, Index width) {
         auto objective = std::make_unique<homo::NetworkObjective>(object->network(width), object->degree());
-        return std::make_unique<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
+        return std::make_shared<ObjectiveObject>(ObjectiveObject{std::move(object), std::move(objective)});
       },
       py::arg("network"), py::arg("width"), "Packed points of a width.");
   py::class_<ParallelHessianObject, HessianObject>(module, "ParallelHessian",

@@ -6,6 +6,7 @@
 #include "common.hpp"
 #include "hessian_object.hpp"
 #include "landscape/linear/objectives.hpp"
+#include "landscape/training/gradient_norm.hpp"
 #include "landscape/training/train.hpp"
 #include "objective_object.hpp"
 
@@ -36,11 +37,11 @@ struct LinearData {
 };
 
 template <class Make>
-std::unique_ptr<ObjectiveObject> linear_objective(std::shared_ptr<RiskObject> risk, std::optional<Array> x,
+std::shared_ptr<ObjectiveObject> linear_objective(std::shared_ptr<RiskObject> risk, std::optional<Array> x,
                                                   std::optional<Array> y, Make&& make) {
   auto data = std::make_shared<LinearData>(LinearData{std::move(risk), std::move(x), std::move(y)});
   std::unique_ptr<Objective> objective = make(data->risk->risk, data->rows());
-  return std::make_unique<ObjectiveObject>(ObjectiveObject{std::move(data), std::move(objective)});
+  return std::make_shared<ObjectiveObject>(ObjectiveObject{std::move(data), std::move(objective)});
 }
 
 void require_rows(const py::array& array, Index rows, const char* name) {
@@ -124,7 +125,7 @@ auto as_integer(Enum Settings::* member) {
 }  // namespace
 
 void register_training(py::module_& module) {
-  py::class_<ObjectiveObject>(module, "Objective", "A landscape as training sees it.")
+  py::class_<ObjectiveObject, std::shared_ptr<ObjectiveObject>>(module, "Objective", "A landscape as training sees it.")
       .def_property_readonly("degree", [](const ObjectiveObject& o) { return o.objective->degree(); })
       .def_property_readonly("terms", [](const ObjectiveObject& o) { return o.objective->terms(); })
       .def_property_readonly("size", [](const ObjectiveObject& o) { return o.objective->size(); });
@@ -148,6 +149,14 @@ void register_training(py::module_& module) {
       },
       py::arg("risk"), py::arg("widths"), py::arg("x").noconvert() = py::none(), py::arg("y").noconvert() = py::none(),
       "Points (W1, ..., WL), packed; widths are n_0, ..., n_L; rows of x and y for minibatches.");
+
+  module.def(
+      "gradient_norm_objective",
+      [](std::shared_ptr<ObjectiveObject> inner) {
+        auto objective = std::make_unique<training::GradientNorm>(*inner->objective);
+        return std::make_shared<ObjectiveObject>(ObjectiveObject{std::move(inner), std::move(objective)});
+      },
+      py::arg("objective"), "Half the squared gradient norm of an objective.");
 
   const auto method = as_integer(&Settings::method);
   const auto rule = as_integer(&Settings::rule);

@@ -27,6 +27,7 @@ from ._pairs import PairCheck, check_pair
 from ._paths import Path, PathCheck, Segment
 from ._svt import SVT, SparsePlusLowRank, svt
 from ._verify import Verification, verify
+from .census import Census, CensusPoint, find_critical_points
 from .curvature import slice  # noqa: A004 - the field's word, and always written ls.slice
 from .deep import DeepLinear
 from .errors import ConvergenceError, ConvergenceWarning
@@ -81,6 +82,8 @@ __all__ = [
     "AVAILABLE_ISAS",
     "SVT",
     "BalancedFlow",
+    "Census",
+    "CensusPoint",
     "Certificate",
     "ConvergenceError",
     "ConvergenceWarning",
@@ -130,6 +133,7 @@ __all__ = [
     "check_pair",
     "curvature",
     "errors",
+    "find_critical_points",
     "from_factors",
     "from_sklearn",
     "from_torch",

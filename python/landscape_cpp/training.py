@@ -368,6 +368,28 @@ def train(
     )
 
 
+def starting_runs(
+    land: Landscape,
+    starts: Any,
+    method: str,
+    *,
+    init: Any,
+    scale: Any,
+    width: Any,
+    around: Any,
+    distance: Any,
+    seed: Any,
+    threads: int,
+) -> tuple[Problem, RunState, Chosen]:
+    """Fresh runs of a method that needs no settings, with arguments as :func:`train` takes them."""
+    if not isinstance(land, (LinearNetwork, MatrixFactorization, ParallelNetwork)):
+        raise TypeError(f"land must be a landscape, got {type(land).__name__}")
+    problem = _problem(land, starts, around, width, None)
+    chosen = choose(method, None, "constant", None, 0, {}, 0)
+    points = _starting_points(problem, starts, init, scale, around, distance, _seed(seed), 0)
+    return problem, fresh(problem, points, np.arange(len(points), dtype=np.int64), chosen, threads), chosen
+
+
 def _inherit(
     resumed: TrainingResult,
     method: str | None,
