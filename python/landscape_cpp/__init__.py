@@ -11,7 +11,7 @@ strict_saddle
 
 from typing import TYPE_CHECKING, Any
 
-from . import curvature, errors
+from . import curvature, errors, experiments
 from ._dispatch import ACTIVE_ISA, AVAILABLE_ISAS
 from ._factorization_data import Loss
 from ._factorization_path import FactorizationPath, FactorizationPathCheck
@@ -133,6 +133,7 @@ __all__ = [
     "check_pair",
     "curvature",
     "errors",
+    "experiments",
     "find_critical_points",
     "from_factors",
     "from_sklearn",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _cli_network, _cli_train, _datasets, _network_data, _pictures
+from . import _cli_network, _cli_race, _cli_train, _datasets, _network_data, _pictures
 from ._cli_text import _entry, _percent, _plural, _small
 from ._datasets import DataError
 from ._factorization_data import LOSSES
@@ -157,6 +157,7 @@ def add_commands(commands: Any, run: Callable[[argparse.Namespace], Any], **type
     _add_common(certify, types["positive_int"])
     certify.set_defaults(run=run, work=_certify)
     _cli_train.add_train(commands, **types).set_defaults(run=run, work=_train)
+    _cli_race.add_race(commands, **types).set_defaults(run=run, work=_race)
 
 
 def _add_problem(
@@ -348,6 +349,13 @@ def _draw(plots: Any, land: MatrixFactorization, solution: Solution, folder: Pat
 
 def _train(args: argparse.Namespace) -> Outcome:
     return Outcome(*_cli_train.train_network(args))
+
+
+# --- landscape race ---------------------------------------------------------------------------------------------------
+
+
+def _race(args: argparse.Namespace) -> Outcome:
+    return Outcome(*_cli_race.race(args))
 
 
 # --- landscape certify ------------------------------------------------------------------------------------------------

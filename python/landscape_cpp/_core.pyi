@@ -99,6 +99,143 @@ class Objective:
     A landscape as training sees it.
     """
 
+    @property
+    def degree(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def terms(self) -> int: ...
+
+class TrainingSettings:
+    """
+    See cpp/include/landscape/training/train.hpp.
+    """
+
+    alone: bool
+
+    def __init__(self) -> None: ...
+    def state_size(self, parameters: typing.SupportsInt | typing.SupportsIndex) -> int:
+        """
+        Numbers per run that the method carries.
+        """
+
+    @property
+    def batch(self) -> int: ...
+    @batch.setter
+    def batch(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def beta1(self) -> float: ...
+    @beta1.setter
+    def beta1(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def beta2(self) -> float: ...
+    @beta2.setter
+    def beta2(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def curvature(self) -> float: ...
+    @curvature.setter
+    def curvature(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def decay(self) -> float: ...
+    @decay.setter
+    def decay(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def drop(self) -> float: ...
+    @drop.setter
+    def drop(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def epsilon(self) -> float: ...
+    @epsilon.setter
+    def epsilon(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def every(self) -> int: ...
+    @every.setter
+    def every(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def horizon(self) -> int: ...
+    @horizon.setter
+    def horizon(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def krylov(self) -> int: ...
+    @krylov.setter
+    def krylov(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def last_step(self) -> int: ...
+    @last_step.setter
+    def last_step(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def memory(self) -> int: ...
+    @memory.setter
+    def memory(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def method(self) -> int: ...
+    @method.setter
+    def method(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def momentum(self) -> float: ...
+    @momentum.setter
+    def momentum(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def noise(self) -> float: ...
+    @noise.setter
+    def noise(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def radius(self) -> float: ...
+    @radius.setter
+    def radius(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def rounding(self) -> float: ...
+    @rounding.setter
+    def rounding(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def rule(self) -> int: ...
+    @rule.setter
+    def rule(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def schedule(self) -> int: ...
+    @schedule.setter
+    def schedule(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def seed(self) -> int: ...
+    @seed.setter
+    def seed(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def threshold(self) -> float: ...
+    @threshold.setter
+    def threshold(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def tolerance(self) -> float: ...
+    @tolerance.setter
+    def tolerance(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def wait(self) -> int: ...
+    @wait.setter
+    def wait(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def warmup(self) -> int: ...
+    @warmup.setter
+    def warmup(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+
+class Runs:
+    """
+    The states of a batch of runs: arrays, changed in place.
+    """
+
+    def __init__(
+        self,
+        points: numpy.typing.NDArray[numpy.float64],
+        state: numpy.typing.NDArray[numpy.float64],
+        step_sizes: numpy.typing.NDArray[numpy.float64],
+        steps: numpy.typing.NDArray[numpy.int64],
+        gradients: numpy.typing.NDArray[numpy.int64],
+        products: numpy.typing.NDArray[numpy.int64],
+        keys: numpy.typing.NDArray[numpy.int64],
+        values: numpy.typing.NDArray[numpy.float64],
+        gradient_norms: numpy.typing.NDArray[numpy.float64],
+        ceilings: numpy.typing.NDArray[numpy.float64],
+        reasons: numpy.typing.NDArray[numpy.int64],
+    ) -> None: ...
+
 class Factorization:
     """
     Observed entries of a matrix, a loss and a penalty; optionally data X.
@@ -274,10 +411,13 @@ def deep_hvp(
     """
 
 def deep_objective(
-    risk: Risk, widths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]
+    risk: Risk,
+    widths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    x: numpy.typing.NDArray[numpy.float64] | None = None,
+    y: numpy.typing.NDArray[numpy.float64] | None = None,
 ) -> Objective:
     """
-    Points (W1, ..., WL), packed; widths are n_0, ..., n_L.
+    Points (W1, ..., WL), packed; widths are n_0, ..., n_L; rows of x and y for minibatches.
     """
 
 def deep_value(
@@ -302,28 +442,16 @@ def evaluate_slice(
     Values of a polynomial slice on a grid.
     """
 
-def gradient_descent(
-    objective: Objective,
-    points: numpy.typing.NDArray[numpy.float64],
-    step_sizes: numpy.typing.NDArray[numpy.float64],
-    steps: numpy.typing.NDArray[numpy.int64],
-    gradients: numpy.typing.NDArray[numpy.int64],
-    values: numpy.typing.NDArray[numpy.float64],
-    gradient_norms: numpy.typing.NDArray[numpy.float64],
-    ceilings: numpy.typing.NDArray[numpy.float64],
-    reasons: numpy.typing.NDArray[numpy.int64],
-    backtracking: bool,
-    tolerance: typing.SupportsFloat | typing.SupportsIndex,
-    rounding: typing.SupportsFloat | typing.SupportsIndex,
-    last_step: typing.SupportsInt | typing.SupportsIndex,
-    trace_steps: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
-    trace_values: numpy.typing.NDArray[numpy.float64],
-    trace_norms: numpy.typing.NDArray[numpy.float64],
-    trace_points: numpy.typing.NDArray[numpy.float64] | None,
-    n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> bool:
+def factorization_objective(
+    factorization: Factorization, width: typing.SupportsInt | typing.SupportsIndex
+) -> Objective:
     """
-    Advances the states in place; returns whether Ctrl-C ended it.
+    Points (U, V) of a width, packed.
+    """
+
+def gradient_norm_objective(objective: Objective) -> Objective:
+    """
+    Half the squared gradient norm of an objective.
     """
 
 def has_scipy_blas() -> bool:
@@ -394,6 +522,11 @@ def merge_moments(
 ) -> tuple[typing.Any, ...]:
     """
     Add the sums of b to sxx, sxy, syy in place; returns the merged totals.
+    """
+
+def network_objective(network: ParallelNetwork, width: typing.SupportsInt | typing.SupportsIndex) -> Objective:
+    """
+    Packed points of a width.
     """
 
 def polar_ascent(
@@ -515,9 +648,14 @@ def shallow_hvp(
     Hessian-vector products.
     """
 
-def shallow_objective(risk: Risk, hidden: typing.SupportsInt | typing.SupportsIndex) -> Objective:
+def shallow_objective(
+    risk: Risk,
+    hidden: typing.SupportsInt | typing.SupportsIndex,
+    x: numpy.typing.NDArray[numpy.float64] | None = None,
+    y: numpy.typing.NDArray[numpy.float64] | None = None,
+) -> Objective:
     """
-    Points (U, V), packed.
+    Points (U, V), packed; rows of x and y for minibatches.
     """
 
 def shallow_slice(
@@ -626,4 +764,18 @@ def symmetric_eigen(
 ) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     Eigenvalues (ascending) and eigenvectors (columns).
+    """
+
+def train(
+    objective: Objective,
+    settings: TrainingSettings,
+    runs: Runs,
+    trace_steps: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    trace_values: numpy.typing.NDArray[numpy.float64],
+    trace_norms: numpy.typing.NDArray[numpy.float64],
+    trace_points: numpy.typing.NDArray[numpy.float64] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> bool:
+    """
+    Advances the runs in place to settings.last_step; returns whether Ctrl-C ended it.
     """

@@ -141,7 +141,7 @@ def _at_this_width(
         return give(Kind.LOCAL_MINIMUM, f"the only point of width zero; {wider}")
     if size > _LARGEST_DENSE:
         pair = curvature.smallest_eigenpair(land, p, n_threads=n_threads)
-        values, d = np.array([pair.value]), pair.vector
+        values, d = np.array([pair.value]), tuple(pair.vector)
     else:
         found, vectors = np.linalg.eigh(land.hessian(p, n_threads=n_threads).todense())
         values, d = found, land._split(vectors[:, 0], land._width(p))

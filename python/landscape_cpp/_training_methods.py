@@ -47,7 +47,7 @@ METHODS: dict[str, _Method] = {
     "perturbed_gd": _Method(_PERTURBED, {"radius": 1e-3, "threshold": None, "wait": 100, "drop": None}),
     "newton_cg": _Method(_NEWTON, {"krylov": 50, "curvature_tol": 1e-6}, rate=""),
     "trust_region": _Method(_TRUST, {"krylov": 50, "curvature_tol": 1e-6}, rate="", radius=True),
-    "escape": _Method(_LBFGS, {"memory": 10}, rate=""),
+    "escape": _Method(_LBFGS, {"descent": "lbfgs", "memory": 10, "krylov": 50, "curvature_tol": 1e-6}, rate=""),
 }
 
 
@@ -113,7 +113,12 @@ def choose(
     elif name == "sgd":
         raise ValueError("method 'sgd' needs a batch_size; without one it is 'gd' with a fixed learning_rate")
     settings["batch_size"], target.batch = batch, batch or 0
-    return Chosen(name, rate, settings, target, batch, what.radius)
+    radius = what.radius
+    if name == "escape":
+        settings["descent"] = check.as_choice("descent", values["descent"], ("lbfgs", "trust_region"))
+        radius = values["descent"] == "trust_region"
+        target.method = METHODS[values["descent"]].code
+    return Chosen(name, rate, settings, target, batch, radius)
 
 
 def _rate(name: str, what: _Method, given: Any, degree: int, target: Any) -> tuple[float | None, Any]:

@@ -256,7 +256,7 @@ class _Free(Problem):
         return shapes
 
     @functools.cached_property
-    def scale(self) -> float:  # type: ignore[override]
+    def scale(self) -> float:
         zero = tuple(np.zeros(shape) for shape in self.land.shapes(0))
         return float(self.land.value(zero))
 
@@ -288,8 +288,8 @@ class _Factors(_Free):
         layers = [v.swapaxes(1, 2), u]
         if name == "balancedness":
             return _gram_differences(layers)
-        thin = [np.linalg.qr(block, mode="r") for block in (u, v)]  # the product of thin factors stays thin
-        return np.asarray(np.linalg.svd(thin[0] @ thin[1].swapaxes(1, 2), compute_uv=False))[:, : self.extent(name)]
+        left, right = (np.asarray(np.linalg.qr(block, mode="r")) for block in (u, v))  # thin products stay thin
+        return np.asarray(np.linalg.svd(left @ right.swapaxes(1, 2), compute_uv=False))[:, : self.extent(name)]
 
 
 class _Parallel(_Free):

@@ -186,7 +186,7 @@ def advance(
                 whole[:, :here] = points
             elif points is not None:
                 _observe(problem, trace, kept, points, values, slice(first, here))
-            if escaping and not interrupted and _follow_witnesses(problem, state, until, threads):
+            if escaping and not interrupted and _follow_witnesses(problem, state, until, chosen.radius, threads):
                 continue  # the runs that went on catch up
             if bar is not None:
                 bar.update(until - position)
@@ -236,7 +236,7 @@ def _observe(
         trace[name][:, where] = observed.reshape(count, columns, -1)
 
 
-def _follow_witnesses(problem: Problem, state: RunState, until: int, threads: int) -> bool:
+def _follow_witnesses(problem: Problem, state: RunState, until: int, radius: bool, threads: int) -> bool:
     """Runs that came to rest before ``until`` take one step by this library's witness; whether any did."""
     rested = ((state.reasons == CONVERGED) | (state.reasons == STALLED)) & ~state.settled & (state.steps < until)
     moved = []
@@ -253,7 +253,7 @@ def _follow_witnesses(problem: Problem, state: RunState, until: int, threads: in
     values, slopes = problem.land.value_and_gradient(problem.blocks(state.points[moved]), n_threads=threads)
     norms = np.linalg.norm(problem.flat(slopes), axis=1)
     state.values[moved], state.gradient_norms[moved] = values, norms
-    state.step_sizes[moved] = _reach(state.points[moved]) / np.where(norms > 0.0, norms, 1.0)
+    state.step_sizes[moved] = _reach(state.points[moved]) / (1.0 if radius else np.where(norms > 0.0, norms, 1.0))
     state.carried[moved] = 0.0
     state.steps[moved] += 1
     state.gradients[moved] += 1

@@ -288,7 +288,7 @@ def _polish(problem: Problem, x: FloatArray, tol: float, threads: int) -> FloatA
 
     def gradient(at: FloatArray) -> FloatArray:
         slope: Layers = problem.land.gradient(_blocks(problem, at), n_threads=threads)
-        return problem.flat(tuple(block[None] for block in slope))[0]
+        return np.asarray(problem.flat(tuple(block[None] for block in slope))[0])
 
     here = x
     g = gradient(here)

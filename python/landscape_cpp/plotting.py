@@ -32,6 +32,7 @@ from ._planes import plane_through, saddle_plane_points
 from ._plots_factorization import plot_completion, plot_gap, plot_residual_spectrum, plot_width
 from ._plots_network import plot_polar
 from ._plots_solution import plot_decision, plot_solution
+from ._plots_training import plot_density, plot_ends, plot_fan, plot_race, plot_trajectories
 from ._validation import FloatArray, Layers
 from .results import CriticalValue, Kind
 from .training import TrainingResult
@@ -43,14 +44,19 @@ if TYPE_CHECKING:
 __all__ = [
     "plot_completion",
     "plot_decision",
+    "plot_density",
+    "plot_ends",
+    "plot_fan",
     "plot_gap",
     "plot_ladder",
     "plot_polar",
+    "plot_race",
     "plot_residual_spectrum",
     "plot_slice",
     "plot_solution",
     "plot_spectrum",
     "plot_training",
+    "plot_trajectories",
     "plot_width",
 ]
 

@@ -271,8 +271,9 @@ def train(
                      2020)
     ``trust_region`` the model's minimum in a Krylov space of at most ``krylov``           ``krylov=50``,
                      dimensions (Gould et al. 1999), likewise                              ``curvature_tol=1e-6``
-    ``escape``       ``lbfgs``, and where it comes to rest this library's own witness      ``memory=10``
-                     (``classify``, ``escape``), until that knows no way down
+    ``escape``       ``descent``, ``"lbfgs"`` or ``"trust_region"``, and where it comes to  ``descent``, ``memory=10``,
+                     rest this library's own witness (``classify``, ``escape``), until     ``krylov=50``,
+                     that knows no way down                                                ``curvature_tol=1e-6``
     ===============  ====================================================================  =============================
 
     ``sgd``, ``momentum``, ``nesterov``, ``noisy_sgd`` and ``perturbed_gd`` need a ``learning_rate``. Eigenvalues above
@@ -490,7 +491,7 @@ def _starting_points(
         keys = range(first, first + len(centres))
         return np.ascontiguousarray(centres + radius * directions(problem.size, keys, seed))
     if not number:
-        return problem.flat(problem.batch(starts)).copy()
+        return np.array(problem.flat(problem.batch(starts)))
     count = check.as_int("starts", starts, minimum=1)
     check.as_choice("init", init, tuple(INITS))
     factor = check.as_float("scale", scale, positive=True)
