@@ -10,7 +10,7 @@ if(LANDSCAPE_CORE_SOURCES)
   set_target_properties(landscape_core PROPERTIES POSITION_INDEPENDENT_CODE ON)
   if(LANDSCAPE_SANITIZE) # optimised, each of these takes minutes to instrument
     set(_instrumented ${LANDSCAPE_CORE_SOURCES})
-    list(FILTER _instrumented INCLUDE REGEX "/homogeneous/")
+    list(FILTER _instrumented INCLUDE REGEX "/(homogeneous|training)/")
     set_property(SOURCE ${_instrumented} APPEND PROPERTY COMPILE_OPTIONS -O0)
   endif()
 else()

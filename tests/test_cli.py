@@ -541,7 +541,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_the_python_of_the_readme():
-    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8") == (0, 32)
+    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8") == (0, 34)
 
 
 def test_the_transcript_of_the_readme(run):

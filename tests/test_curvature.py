@@ -1,5 +1,7 @@
 """Lanczos on the HVP: against the dense eigendecomposition, residuals, products counted, degenerate spectra."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,28 @@ def test_all_eigenvalues_of_a_large_problem_are_refused(ls):
     zero = tuple(np.zeros(shape) for shape in net.shapes)
     cmp.assert_raises_naming(lambda: ls.curvature.spectrum(net, zero), ValueError, "5000", "5050")
     cmp.assert_raises_naming(lambda: ls.curvature.spectrum(net, zero, 6000), ValueError, "k", "6000")
+
+
+@pytest.mark.slow
+def test_eigenvalues_are_those_of_curvlinops(ls):
+    """The Hessian of a torch module on the samples, by curvlinops, at random weights."""
+    torch = pytest.importorskip("torch")
+    curvlinops = pytest.importorskip("curvlinops")
+    from scipy.sparse.linalg import eigsh
+
+    rng = np.random.default_rng(0)
+    X, widths = rng.standard_normal((60, 7)), (7, 5, 4, 3)
+    Y = X @ rng.standard_normal((7, 3)) + 0.1 * rng.standard_normal((60, 3))
+    net = ls.DeepLinear(ls.Covariances.from_data(X, Y), widths[1:-1])
+    for seed in range(5):
+        p = ls.train(net, 1, steps=0, seed=seed).point(0)
+        layers = [torch.nn.Linear(a, b, bias=False, dtype=torch.float64) for a, b in itertools.pairwise(widths)]
+        with torch.no_grad():
+            for layer, weight in zip(layers, p, strict=True):
+                layer.weight.copy_(torch.tensor(weight))
+        module = torch.nn.Sequential(*layers)
+        data = [(torch.tensor(X), torch.tensor(Y))]
+        theirs = curvlinops.HessianLinearOperator(module, torch.nn.MSELoss(), list(module.parameters()), data)
+        for which, ours in (("SA", ls.curvature.smallest_eigenpair), ("LA", ls.curvature.largest_eigenpair)):
+            expected = 3 * eigsh(theirs.to_scipy(), k=1, which=which, tol=1e-12)[0][0]  # MSELoss averages the outputs
+            assert ours(net, p, tol=1e-10).value == pytest.approx(expected, rel=1e-7)

@@ -251,30 +251,27 @@ def train(
         callback: Called now and then as ``callback(step, values)``; returning True ends the runs.
         **settings: Of the method and the schedule, see below; others are refused.
 
-    ===============  ====================================================================  =============================
-    method           what it does                                                          settings
-    ===============  ====================================================================  =============================
-    ``gd``           gradient descent
-    ``sgd``          the same on minibatches (Robbins & Monro 1951)
-    ``momentum``     v ← μ v + g, w ← w - t v (Polyak 1964)                                ``momentum=0.9``
-    ``nesterov``     v ← μ v - t g(w + μ v), w ← w + v (Nesterov 1983; Sutskever 2013)     ``momentum=0.9``
-    ``adagrad``      Duchi, Hazan & Singer 2011; rate 0.01                                 ``eps=1e-10``
-    ``adam``         Kingma & Ba 2015, algorithm 1; rate 0.001                             ``betas=(0.9, 0.999)``,
-                                                                                           ``eps=1e-8``
-    ``lbfgs``        Nocedal & Wright 2006, algorithm 7.4, strong Wolfe conditions         ``memory=10``
-    ``noisy_sgd``    g + noise · (uniform on the unit sphere) (Ge et al. 2015)             ``noise=1.0``
-    ``perturbed_gd`` Jin et al. 2017, algorithm 2: where |g| ≤ threshold (None: tol), a    ``radius=1e-3``,
-                     step into a ball, undone if the value has not dropped by ``drop``     ``threshold``, ``wait=100``,
-                     (None: rounding) after ``wait`` steps                                 ``drop``
-    ``newton_cg``    conjugate gradients up to negative curvature, which is then followed; ``krylov=50``,
-                     where g vanishes, the leftmost eigenvector (Royer, O'Neill & Wright   ``curvature_tol=1e-6``
-                     2020)
-    ``trust_region`` the model's minimum in a Krylov space of at most ``krylov``           ``krylov=50``,
-                     dimensions (Gould et al. 1999), likewise                              ``curvature_tol=1e-6``
-    ``escape``       ``descent``, ``"lbfgs"`` or ``"trust_region"``, and where it comes to  ``descent``, ``memory=10``,
-                     rest this library's own witness (``classify``, ``escape``), until     ``krylov=50``,
-                     that knows no way down                                                ``curvature_tol=1e-6``
-    ===============  ====================================================================  =============================
+    The methods, and their settings with defaults:
+
+    * ``"gd"``: gradient descent.
+    * ``"sgd"``: the same on minibatches (Robbins & Monro 1951).
+    * ``"momentum"`` (``momentum=0.9``): v ← μ v + g, w ← w - t v (Polyak 1964), as in PyTorch.
+    * ``"nesterov"`` (``momentum=0.9``): v ← μ v - t g(w + μ v), w ← w + v (Nesterov 1983; Sutskever et al. 2013).
+    * ``"adagrad"`` (``eps=1e-10``): Duchi, Hazan & Singer 2011; learning rate 0.01 unless given.
+    * ``"adam"`` (``betas=(0.9, 0.999)``, ``eps=1e-8``): Kingma & Ba 2015, algorithm 1; learning rate 0.001 unless given.
+    * ``"lbfgs"`` (``memory=10``): Nocedal & Wright 2006, algorithm 7.4, with a line search to the strong Wolfe
+      conditions.
+    * ``"noisy_sgd"`` (``noise=1.0``): g + noise ξ in the place of g, ξ uniform on the unit sphere (Ge et al. 2015); with
+      ``batch_size`` on minibatches.
+    * ``"perturbed_gd"`` (``radius=1e-3``, ``threshold=None``, ``wait=100``, ``drop=None``): Jin et al. 2017, algorithm 2.
+      Where the gradient norm is at most ``threshold`` (None: what ``tol`` allows), a step into a ball, taken back if the
+      value has not dropped by ``drop`` (None: more than rounding) after ``wait`` steps; that ends the run.
+    * ``"newton_cg"`` (``krylov=50``, ``curvature_tol=1e-6``): at most ``krylov`` conjugate gradients, up to negative
+      curvature, which is then followed; where g vanishes, the leftmost eigenvector (Royer, O'Neill & Wright 2020).
+    * ``"trust_region"`` (``krylov=50``, ``curvature_tol=1e-6``): the model's minimum in a Krylov space of at most
+      ``krylov`` dimensions (Gould et al. 1999); where g vanishes, likewise.
+    * ``"escape"`` (``descent="lbfgs"`` or ``"trust_region"``, and their settings): descent, and where it comes to rest
+      this library's own witness (``classify``, ``escape``), until that knows no way down.
 
     ``sgd``, ``momentum``, ``nesterov``, ``noisy_sgd`` and ``perturbed_gd`` need a ``learning_rate``. Eigenvalues above
     minus ``curvature_tol`` times the Hessian's norm do not count as negative.

@@ -8,8 +8,10 @@
 #include "landscape/homogeneous/faces.hpp"
 #include "landscape/homogeneous/group_lasso.hpp"
 #include "landscape/homogeneous/network.hpp"
+#include "landscape/homogeneous/pair.hpp"
 #include "landscape/homogeneous/spectral_bounds.hpp"
 #include "landscape/homogeneous/sweep.hpp"
+#include "landscape/random.hpp"
 #include "support.hpp"
 
 using namespace landscape;
@@ -163,4 +165,46 @@ TEST_CASE("the corrective step proves its own gap") {
   const double value = 0.5 * (z - y).squaredNorm() + found.c.rowwise().norm().sum();
   CHECK(std::abs(value - found.value) <= 1e-12 * value);
   CHECK(group_lasso(h, y, {}, 1e6, true, Matrix(0, 0), {}, threads(1)).c.norm() == 0.0);
+}
+
+TEST_CASE("pairs (phi, theta): degrees, Euler's identity, the adjoint against differences") {
+  namespace homo = landscape::homogeneous;
+  using landscape::ConstMatrixMap;
+  using landscape::Index;
+  using landscape::Matrix;
+  using landscape::Vector;
+  const landscape::CounterRandom random(7, 1);
+  const Index m = 150, d = 3, outputs = 2;  // more than one chunk of samples
+  Matrix x(m, d), q(m, outputs), z(m, outputs), scaled(m, outputs);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+  for (Index i = 0; i < q.size(); ++i) q.data()[i] = random.normal(static_cast<std::uint64_t>(10000 + i));
+  const ConstMatrixMap view(x.data(), m, d);
+  struct Kind {
+    double slope;
+    int power;
+    std::vector<Index> hidden;
+    bool product;
+  };
+  for (const Kind& kind :
+       {Kind{1.0, 1, {}, false}, Kind{0.0, 1, {}, false}, Kind{0.1, 1, {}, true}, Kind{-1.0, 1, {}, false},
+        Kind{0.0, 2, {}, false}, Kind{1.0, 2, {}, true}, Kind{0.0, 1, {4, 3}, false}, Kind{1.0, 1, {2}, true}}) {
+    const homo::Pair pair(view, outputs, {{kind.slope, kind.power}, kind.hidden, 1, kind.product});
+    Vector w(pair.size()), g(pair.size());
+    for (Index i = 0; i < w.size(); ++i) w[i] = random.normal(static_cast<std::uint64_t>(20000 + i));
+    pair.apply(w.data(), z);
+    const double theta = pair.theta(w.data()), fit = q.cwiseProduct(z).sum();
+    pair.adjoint(w.data(), q, g.data());
+    CHECK(g.dot(w) == doctest::Approx(pair.degree() * fit).epsilon(1e-11));
+    const Vector twice = 2.0 * w;
+    const double factor = std::pow(2.0, pair.degree());
+    pair.apply(twice.data(), scaled);
+    CHECK((scaled - factor * z).norm() <= 1e-12 * scaled.norm());
+    CHECK(pair.theta(twice.data()) == doctest::Approx(factor * theta).epsilon(1e-13));
+    for (Index i = 0; i < w.size(); ++i) {
+      Vector moved = w;
+      moved[i] += 1e-6;
+      pair.apply(moved.data(), scaled);
+      CHECK((q.cwiseProduct(scaled).sum() - fit) / 1e-6 == doctest::Approx(g[i]).epsilon(1e-3).scale(g.norm()));
+    }
+  }
 }

@@ -182,6 +182,22 @@ void Network::predict(const double* point, const ConstMatrixView& x, MatrixView 
   }
 }
 
+void Network::adjoint(const double* point, const ConstMatrixView& x, const ConstMatrixView& q, double* gradient,
+                      const Context& context) const {
+  const auto kept = hidden();
+  Matrix z(kChunk, q.cols());
+  VectorMap(gradient, size_).setZero();
+  for (Index first = 0; first < x.rows(); first += kChunk) {
+    context.check();
+    const Index chunk = std::min(kChunk, x.rows() - first);
+    const auto rows = x.middleRows(first, chunk), weights = q.middleRows(first, chunk);
+    z.setZero();
+    outputs(point, rows, z.topRows(chunk), *kept);
+    pull_back(point, rows, weights, gradient, *kept);
+    if (problem_.intercept) VectorMap(gradient + intercept_at(), q.cols()) += weights.colwise().sum().transpose();
+  }
+}
+
 double Network::kink_margin(const double* point, const Context& context) const {
   double least = std::numeric_limits<double>::infinity();
   const auto kept = hidden();

@@ -76,6 +76,13 @@ class Network {
   // Outputs of other samples, without the loss      x (k x d), z (k x nL)
   void predict(const double* point, const ConstMatrixView& x, MatrixView z, const Context& context) const;
 
+  // gradient (size()) <- that of <Q, Z> with the outputs Z of other samples      x (k x d), q (k x nL)
+  void adjoint(const double* point, const ConstMatrixView& x, const ConstMatrixView& q, double* gradient,
+               const Context& context) const;
+
+  // Theta, without lam and without the penalty of the intercept
+  double theta(const double* point) const { return penalty(point, nullptr); }
+
   // The smallest |t| / (|inputs| |weights|) over samples and hidden units, how far the point is from a kink of the
   // activation; infinite where there is none.
   double kink_margin(const double* point, const Context& context) const;
