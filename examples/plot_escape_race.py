@@ -35,8 +35,7 @@ plt.show()
 # curvature and this library's witnesses leave every strict saddle. SciPy beside them, on five of the saddles:
 
 few = tuple(
-    np.stack(blocks)
-    for blocks in zip(*ls.experiments.saddles_of(net, 5), strict=True)
+    np.stack(blocks) for blocks in zip(*ls.experiments.saddles_of(net, 5), strict=True)
 )
 peers = [
     "scipy trust-krylov",

@@ -80,13 +80,51 @@ void forward(const Pieces& act, const Matrix& x, const ConstMatrixMap& v, const 
   }
 }
 
-// Inputs and outputs as constants, or 0: the sums of one unit then stay in registers.
-template <int D, int O, class Pieces>
+// One output. With s_k = sum_i g_i act'(t_ik) x_i the gradients are u_k s_k and, because t act'(t) = power act(t),
+// <v_k, s_k> / power: nothing but s is summed over the samples.
+template <int D, class Pieces>
+void backward_one(const Pieces& act, int power, const Matrix& x, const ConstMatrixMap& v, const ConstMatrixMap& u,
+                  const Matrix& g, MatrixMap g_u, MatrixMap g_v) {
+  using namespace Eigen::internal;
+  constexpr Index most_d = D > 0 ? D : kMost;
+  const Index d = D > 0 ? D : x.rows(), columns = x.cols();
+  for (Index k = 0; k < v.cols(); ++k) {
+    Packet weight[most_d], slope0[most_d], slope1[most_d];
+    for (Index j = 0; j < d; ++j) {
+      weight[j] = pset1<Packet>(v(j, k));
+      slope0[j] = slope1[j] = act.zero;
+    }
+    for (Index at = 0; at < columns; at += kBlock) {
+      const double* in = x.data() + at;
+      Packet t0 = pmul(ploadu<Packet>(in), weight[0]), t1 = pmul(ploadu<Packet>(in + kWidth), weight[0]);
+      for (Index j = 1; j < d; ++j) {
+        t0 = pmadd(ploadu<Packet>(in + j * columns), weight[j], t0);
+        t1 = pmadd(ploadu<Packet>(in + j * columns + kWidth), weight[j], t1);
+      }
+      const Packet w0 = act.times_derivative(t0, ploadu<Packet>(g.data() + at));
+      const Packet w1 = act.times_derivative(t1, ploadu<Packet>(g.data() + at + kWidth));
+      for (Index j = 0; j < d; ++j) {
+        slope0[j] = pmadd(ploadu<Packet>(in + j * columns), w0, slope0[j]);
+        slope1[j] = pmadd(ploadu<Packet>(in + j * columns + kWidth), w1, slope1[j]);
+      }
+    }
+    double along = 0.0;
+    for (Index j = 0; j < d; ++j) {
+      const double sum = predux(padd(slope0[j], slope1[j]));
+      along += v(j, k) * sum;
+      g_v(j, k) += u(0, k) * sum;
+    }
+    g_u(0, k) += along / power;
+  }
+}
+
+// Several outputs; the number of inputs as a constant, or 0.
+template <int D, class Pieces>
 void backward(const Pieces& act, const Matrix& x, const ConstMatrixMap& v, const ConstMatrixMap& u, const Matrix& g,
               MatrixMap g_u, MatrixMap g_v) {
   using namespace Eigen::internal;
-  constexpr Index most_d = D > 0 ? D : kMost, most_o = O > 0 ? O : 4;
-  const Index d = D > 0 ? D : x.rows(), outputs = O > 0 ? O : u.rows(), columns = x.cols();
+  constexpr Index most_d = D > 0 ? D : kMost, most_o = 4;
+  const Index d = D > 0 ? D : x.rows(), outputs = u.rows(), columns = x.cols();
   for (Index k = 0; k < v.cols(); ++k) {
     Packet weight[most_d], slope0[most_d], slope1[most_d], out[most_o], gain0[most_o], gain1[most_o];
     for (Index j = 0; j < d; ++j) {
@@ -169,9 +207,9 @@ void NarrowUnits::pull_back(const Activation& act, const ConstMatrixMap& v, cons
   z_.rightCols(z_.cols() - g.rows()).setZero();
   with_kind(act, x_.rows(), [&](const auto& pieces, auto d) {
     if (u.rows() == 1)
-      backward<decltype(d)::value, 1>(pieces, x_, v, u, z_, g_u, g_v);
+      backward_one<decltype(d)::value>(pieces, act.power, x_, v, u, z_, g_u, g_v);
     else
-      backward<decltype(d)::value, 0>(pieces, x_, v, u, z_, g_u, g_v);
+      backward<decltype(d)::value>(pieces, x_, v, u, z_, g_u, g_v);
   });
 }
 

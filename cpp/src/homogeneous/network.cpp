@@ -11,14 +11,14 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr Index kChunk = 128;          // samples at a time: their hidden values stay in the second cache
-constexpr Index kPartChunks = 8;       // the least a part is worth
+constexpr Index kPartRows = 1024;      // the least a part is worth
 constexpr Index kLargestParts = 16;    // bounds the memory of the partial sums
 constexpr Index kSmallWork = 200'000;  // multiply-adds that one thread does sooner than two
 
+// A multiple of every chunk.
 Index part_rows(Index samples) {
-  const Index chunks = (samples + kChunk - 1) / kChunk;
-  return kChunk * std::max(kPartChunks, (chunks + kLargestParts - 1) / kLargestParts);
+  const Index least = (samples + kLargestParts - 1) / kLargestParts;
+  return kPartRows * std::max<Index>(1, (least + kPartRows - 1) / kPartRows);
 }
 
 }  // namespace
@@ -35,8 +35,8 @@ class Network::Workspace {
   std::vector<Part> parts;
 };
 
-Network::Network(const Problem& problem, Index size)
-    : problem_(problem), size_(size + (problem.intercept ? problem.y.cols() : 0)) {
+Network::Network(const Problem& problem, Index size, Index chunk)
+    : problem_(problem), size_(size + (problem.intercept ? problem.y.cols() : 0)), chunk_(chunk) {
   require(problem.x.rows() == problem.y.rows(), "X and Y must have the same number of rows");
 }
 
@@ -46,7 +46,7 @@ std::shared_ptr<Network::Workspace> Network::workspace() const {
   work->parts.resize(static_cast<std::size_t>(std::max<Index>(1, (problem_.x.rows() + rows - 1) / rows)));
   for (Workspace::Part& part : work->parts) {
     part.hidden = hidden();
-    for (Matrix* block : {&part.z, &part.g, &part.dz, &part.dg}) block->resize(kChunk, problem_.y.cols());
+    for (Matrix* block : {&part.z, &part.g, &part.dz, &part.dg}) block->resize(chunk_, problem_.y.cols());
     if (work->parts.size() > 1) part.sum.resize(size_);
   }
   return work;
@@ -64,8 +64,8 @@ double Network::over_parts(double* sum, Workspace& work, const Context& context,
     if (own != nullptr) VectorMap(own, size_).setZero();
     part.value = 0.0;
     const Index end = std::min((index + 1) * rows, problem_.x.rows());
-    for (Index first = index * rows; first < end; first += kChunk) {
-      const Index chunk = std::min(kChunk, end - first);
+    for (Index first = index * rows; first < end; first += chunk_) {
+      const Index chunk = std::min(chunk_, end - first);
       part.value += body(problem_.x.middleRows(first, chunk), problem_.y.middleRows(first, chunk), part, own);
     }
   });
@@ -128,8 +128,8 @@ double Network::evaluate_samples(const double* point, const ConstMatrixView& x, 
   VectorMap(gradient, size_).setZero();
   const double value = with_loss(problem_.loss, [&](const auto& loss) {
     double sum = 0.0;
-    for (Index first = 0; first < x.rows(); first += kChunk) {
-      const Index chunk = std::min(kChunk, x.rows() - first);
+    for (Index first = 0; first < x.rows(); first += chunk_) {
+      const Index chunk = std::min(chunk_, x.rows() - first);
       sum += chunk_gradient(loss, point, x.middleRows(first, chunk), y.middleRows(first, chunk), scale, gradient,
                             work.parts.front());
     }
@@ -170,9 +170,9 @@ void Network::hessian_product(const double* point, const double* direction, doub
 
 void Network::predict(const double* point, const ConstMatrixView& x, MatrixView z, const Context& context) const {
   const auto kept = hidden();
-  for (Index first = 0; first < x.rows(); first += kChunk) {
+  for (Index first = 0; first < x.rows(); first += chunk_) {
     context.check();
-    const Index chunk = std::min(kChunk, x.rows() - first);
+    const Index chunk = std::min(chunk_, x.rows() - first);
     auto rows = z.middleRows(first, chunk);
     if (problem_.intercept)
       rows.rowwise() = ConstVectorMap(point + intercept_at(), z.cols()).transpose();
@@ -185,11 +185,11 @@ void Network::predict(const double* point, const ConstMatrixView& x, MatrixView 
 void Network::adjoint(const double* point, const ConstMatrixView& x, const ConstMatrixView& q, double* gradient,
                       const Context& context) const {
   const auto kept = hidden();
-  Matrix z(kChunk, q.cols());
+  Matrix z(chunk_, q.cols());
   VectorMap(gradient, size_).setZero();
-  for (Index first = 0; first < x.rows(); first += kChunk) {
+  for (Index first = 0; first < x.rows(); first += chunk_) {
     context.check();
-    const Index chunk = std::min(kChunk, x.rows() - first);
+    const Index chunk = std::min(chunk_, x.rows() - first);
     const auto rows = x.middleRows(first, chunk), weights = q.middleRows(first, chunk);
     z.setZero();
     outputs(point, rows, z.topRows(chunk), *kept);
@@ -201,10 +201,10 @@ void Network::adjoint(const double* point, const ConstMatrixView& x, const Const
 double Network::kink_margin(const double* point, const Context& context) const {
   double least = std::numeric_limits<double>::infinity();
   const auto kept = hidden();
-  Matrix z(kChunk, problem_.y.cols());
-  for (Index first = 0; first < problem_.x.rows(); first += kChunk) {
+  Matrix z(chunk_, problem_.y.cols());
+  for (Index first = 0; first < problem_.x.rows(); first += chunk_) {
     context.check();
-    const Index chunk = std::min(kChunk, problem_.x.rows() - first);
+    const Index chunk = std::min(chunk_, problem_.x.rows() - first);
     z.setZero();
     const auto x = problem_.x.middleRows(first, chunk);
     outputs(point, x, z.topRows(chunk), *kept);

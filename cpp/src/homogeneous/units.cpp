@@ -15,7 +15,8 @@ using linalg::Into;
 class Units final : public Network {
  public:
   Units(const Problem& problem, const Architecture& architecture)
-      : Network(problem, architecture.width * (problem.x.cols() + problem.y.cols())),
+      : Network(problem, architecture.width * (problem.x.cols() + problem.y.cols()),
+                NarrowUnits::suits(problem.x.cols(), problem.y.cols()) ? 512 : 128),
         act_(architecture.act),
         product_(architecture.product),
         width_(architecture.width),

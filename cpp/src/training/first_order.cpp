@@ -109,7 +109,7 @@ class FirstOrder final : public Stepper {
     for (const Index i : open) {
       Run& run = group.run(i);
       std::copy_n(group.trial_gradient(i), size, group.gradient(i));
-      run.gradient_norm = group.norm(group.gradient(i));
+      run.gradient_norm = group.trial_gradient_norm(i);
       if (group.bad_trial(i))
         run.reason = StopReason::diverged;
       else if (group.small_gradient(i))
@@ -118,7 +118,7 @@ class FirstOrder final : public Stepper {
     for (const Index i : small) std::copy_n(group.run(i).point, size, group.trial(i));
     group.evaluate(small, context);
     for (const Index i : small) {
-      group.run(i).gradient_norm = group.norm(group.trial_gradient(i));
+      group.run(i).gradient_norm = group.trial_gradient_norm(i);
       group.test_convergence(i);
     }
   }
@@ -146,10 +146,10 @@ class FirstOrder final : public Stepper {
       case Method::adam: {
         VectorMap square(run.state + size, size);
         const auto t = static_cast<double>(run.steps + 1);
-        carried = settings_.beta1 * carried + (1.0 - settings_.beta1) * g;
-        square = settings_.beta2 * square + (1.0 - settings_.beta2) * g.cwiseAbs2();
         const double first = rate / (1.0 - std::pow(settings_.beta1, t));
         const double second = 1.0 / std::sqrt(1.0 - std::pow(settings_.beta2, t));
+        carried = settings_.beta1 * carried + (1.0 - settings_.beta1) * g;
+        square = settings_.beta2 * square + (1.0 - settings_.beta2) * g.cwiseAbs2();
         y = x.array() - first * carried.array() / (second * square.array().sqrt() + settings_.epsilon);
         break;
       }

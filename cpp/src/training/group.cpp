@@ -24,6 +24,11 @@ Group::Group(const Objective& objective, const Settings& settings, Run* runs, In
   trials_.resize(size);
   trial_gradients_.resize(size);
   trial_values_.resize(static_cast<std::size_t>(count));
+  trial_norms_.resize(static_cast<std::size_t>(count));
+  for (Index i = 0; i < count; ++i) {
+    here_.push_back(gradients_.data() + i * size_);
+    there_.push_back(trial_gradients_.data() + i * size_);
+  }
 }
 
 bool Group::running() const {
@@ -37,8 +42,8 @@ const std::vector<Index>& Group::open() {
   return open_;
 }
 
-bool Group::bad_trial(Index i) {
-  const double value = trial_value(i), slope = norm(trial_gradient(i));
+bool Group::bad_trial(Index i) const {
+  const double value = trial_value(i), slope = trial_gradient_norm(i);
   return !std::isfinite(value) || !std::isfinite(slope) || value > runs_[i].ceiling;
 }
 
@@ -56,16 +61,19 @@ void Group::compute(const std::vector<Index>& which, bool at_trials, const Conte
     objective_.gradients(points_.data() + first, count, values_.data() + first, slopes_.data() + first, scratch_,
                          context);
   }
-  for (std::size_t k = 0; k < which.size(); ++k) trial_values_[static_cast<std::size_t>(which[k])] = values_[k];
+  for (std::size_t k = 0; k < which.size(); ++k) {
+    trial_values_[static_cast<std::size_t>(which[k])] = values_[k];
+    trial_norms_[static_cast<std::size_t>(which[k])] = norm(trial_gradient(which[k]));
+  }
 }
 
 void Group::begin(bool first_order, const Context& context) {
   compute(open(), false, context);
   for (const Index i : open_) {
     Run& run = runs_[i];
-    std::copy_n(trial_gradient(i), size_, gradient(i));
+    std::swap(here_[static_cast<std::size_t>(i)], there_[static_cast<std::size_t>(i)]);
     run.value = trial_value(i);
-    run.gradient_norm = norm(gradient(i));
+    run.gradient_norm = trial_gradient_norm(i);
     if (run.steps == 0 && run.gradients == 0) run.gradients = 1;
     if (bad_trial(i))
       run.reason = StopReason::diverged;
@@ -80,7 +88,7 @@ void Group::measure(const Context& context) {
   compute(all, false, context);
   for (const Index i : all) {
     runs_[i].value = trial_value(i);
-    runs_[i].gradient_norm = norm(trial_gradient(i));
+    runs_[i].gradient_norm = trial_gradient_norm(i);
   }
 }
 
@@ -96,7 +104,8 @@ void Group::evaluate(Index i, const Context& context) {
 
 bool Group::small_gradient(Index i) const {
   const Run& run = runs_[i];
-  return run.gradient_norm * std::max(1.0, norm(run.point)) <= settings_.tolerance;
+  return run.gradient_norm <= settings_.tolerance &&
+         run.gradient_norm * std::max(1.0, norm(run.point)) <= settings_.tolerance;
 }
 
 void Group::test_convergence(Index i) {
@@ -106,9 +115,9 @@ void Group::test_convergence(Index i) {
 void Group::accept(Index i, bool first_order) {
   Run& run = runs_[i];
   std::copy_n(trial(i), size_, run.point);
-  std::copy_n(trial_gradient(i), size_, gradient(i));
+  std::swap(here_[static_cast<std::size_t>(i)], there_[static_cast<std::size_t>(i)]);
   run.value = trial_value(i);
-  run.gradient_norm = norm(gradient(i));
+  run.gradient_norm = trial_gradient_norm(i);
   ++run.steps;
   if (first_order) test_convergence(i);
 }

@@ -23,15 +23,16 @@ class Group {
   // The runs that are still going.
   const std::vector<Index>& open();
 
-  double* gradient(Index i) { return gradients_.data() + i * size_; }
+  double* gradient(Index i) { return here_[static_cast<std::size_t>(i)]; }
   double* trial(Index i) { return trials_.data() + i * size_; }
-  double* trial_gradient(Index i) { return trial_gradients_.data() + i * size_; }
+  double* trial_gradient(Index i) { return there_[static_cast<std::size_t>(i)]; }
   double trial_value(Index i) const { return trial_values_[static_cast<std::size_t>(i)]; }
+  double trial_gradient_norm(Index i) const { return trial_norms_[static_cast<std::size_t>(i)]; }
 
   double norm(const double* x) const { return ConstVectorMap(x, size_).norm(); }
   double dot(const double* x, const double* y) const { return ConstVectorMap(x, size_).dot(ConstVectorMap(y, size_)); }
   // Whether the trial of a run is no number or far too high.
-  bool bad_trial(Index i);
+  bool bad_trial(Index i) const;
 
   // Values and gradients at the points where the runs are. `first_order`: a small gradient ends a run.
   void begin(bool first_order, const Context& context);
@@ -53,7 +54,8 @@ class Group {
   Run* runs_;
   Index count_, size_;
   Objective::Scratch& scratch_;
-  std::vector<double> gradients_, trials_, trial_gradients_, trial_values_, values_;
+  std::vector<double> gradients_, trials_, trial_gradients_, trial_values_, trial_norms_, values_;
+  std::vector<double*> here_, there_;  // the gradients of every run: they change places when it moves
   std::vector<const double*> points_;
   std::vector<double*> slopes_;
   std::vector<Index> open_, one_;

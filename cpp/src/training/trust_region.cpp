@@ -65,7 +65,7 @@ class TrustRegion final : public SecondOrder {
         const double actual = run.value - group.trial_value(i);
         const bool drowned = predicted <= 10.0 * settings_.rounding;
         const double ratio = predicted > 0.0 ? actual / predicted : -1.0;
-        const bool lower = group.norm(group.trial_gradient(i)) < run.gradient_norm && actual >= -settings_.rounding;
+        const bool lower = group.trial_gradient_norm(i) < run.gradient_norm && actual >= -settings_.rounding;
         if (drowned ? lower : ratio > 1e-4) {
           if (!drowned && ratio > 0.75 && length > 0.9 * run.step_size)
             run.step_size *= 2.0;

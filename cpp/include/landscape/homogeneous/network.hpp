@@ -93,7 +93,8 @@ class Network {
     virtual ~Hidden() = default;
   };
 
-  Network(const Problem& problem, Index size);
+  // `chunk`: samples at a time, so few that their hidden values stay in the second cache; divides 1024
+  Network(const Problem& problem, Index size, Index chunk = 128);
 
   virtual std::unique_ptr<Hidden> hidden() const = 0;
   // z += the outputs of the samples x
@@ -136,7 +137,7 @@ class Network {
   Index intercept_at() const { return size_ - (problem_.intercept ? problem_.y.cols() : 0); }
 
   Problem problem_;
-  Index size_ = 0;
+  Index size_ = 0, chunk_;
 };
 
 std::unique_ptr<Network> make_network(const Problem& problem, const Architecture& architecture);
