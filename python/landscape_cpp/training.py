@@ -258,14 +258,15 @@ def train(
     * ``"momentum"`` (``momentum=0.9``): v ← μ v + g, w ← w - t v (Polyak 1964), as in PyTorch.
     * ``"nesterov"`` (``momentum=0.9``): v ← μ v - t g(w + μ v), w ← w + v (Nesterov 1983; Sutskever et al. 2013).
     * ``"adagrad"`` (``eps=1e-10``): Duchi, Hazan & Singer 2011; learning rate 0.01 unless given.
-    * ``"adam"`` (``betas=(0.9, 0.999)``, ``eps=1e-8``): Kingma & Ba 2015, algorithm 1; learning rate 0.001 unless given.
+    * ``"adam"`` (``betas=(0.9, 0.999)``, ``eps=1e-8``): Kingma & Ba 2015, algorithm 1; learning rate 0.001 unless
+      given.
     * ``"lbfgs"`` (``memory=10``): Nocedal & Wright 2006, algorithm 7.4, with a line search to the strong Wolfe
       conditions.
-    * ``"noisy_sgd"`` (``noise=1.0``): g + noise ξ in the place of g, ξ uniform on the unit sphere (Ge et al. 2015); with
-      ``batch_size`` on minibatches.
-    * ``"perturbed_gd"`` (``radius=1e-3``, ``threshold=None``, ``wait=100``, ``drop=None``): Jin et al. 2017, algorithm 2.
-      Where the gradient norm is at most ``threshold`` (None: what ``tol`` allows), a step into a ball, taken back if the
-      value has not dropped by ``drop`` (None: more than rounding) after ``wait`` steps; that ends the run.
+    * ``"noisy_sgd"`` (``noise=1.0``): g + noise ξ in the place of g, ξ uniform on the unit sphere (Ge et al. 2015);
+      with ``batch_size`` on minibatches.
+    * ``"perturbed_gd"`` (``radius=1e-3``, ``threshold=None``, ``wait=100``, ``drop=None``): Jin et al. 2017, algorithm
+      2. Where the gradient norm is at most ``threshold`` (None: what ``tol`` allows), a step into a ball, taken back if
+      the value has not dropped by ``drop`` (None: more than rounding) after ``wait`` steps; that ends the run.
     * ``"newton_cg"`` (``krylov=50``, ``curvature_tol=1e-6``): at most ``krylov`` conjugate gradients, up to negative
       curvature, which is then followed; where g vanishes, the leftmost eigenvector (Royer, O'Neill & Wright 2020).
     * ``"trust_region"`` (``krylov=50``, ``curvature_tol=1e-6``): the model's minimum in a Krylov space of at most

@@ -1,8 +1,8 @@
 // Extreme eigenpairs of a symmetric operator by thick-restart Lanczos (Wu & Simon 2000) with full reorthogonalisation.
 //
 // A Krylov space holds one copy of a repeated eigenvalue, and Hessians of these landscapes repeat theirs. So after
-// convergence the search goes on in the complement of what was found, until nothing there is more extreme. One pair of a
-// large operator, whose copies do not matter, comes from the plain recurrence first.
+// convergence the search goes on in the complement of what was found, until nothing there is more extreme. One pair of
+// a large operator, whose copies do not matter, comes from the plain recurrence first.
 #pragma once
 
 #include <cstdint>
