@@ -1,4 +1,5 @@
-"""ReLU networks grown to a certified optimum, beside pyscnn (sampled activation patterns) and torch's Adam.
+"""ReLU networks grown to a certified optimum, beside pyscnn (sampled activation patterns) and torch's Adam, and
+its corrective step beside adelie and skglm.
 
 The same objective for all: half the sum of squares plus lam/2 (|U|² + |V|²), evaluated by our landscape in float64.
 pyscnn and torch are optional; what is missing is left out. A peer's line gives its seconds and how far above our
@@ -21,6 +22,7 @@ import numpy as np  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_moons  # noqa: E402
 
 import landscape_cpp as ls  # noqa: E402
+from landscape_cpp._dispatch import core  # noqa: E402
 
 
 def waves(samples: int, lam: float) -> ls.ParallelNetwork:
@@ -100,6 +102,78 @@ def compare(name: str, nn: ls.ParallelNetwork, tol: float, neurons: tuple[int, .
           f"median {(np.median(ends) - value) / value:+.2e} relative to our objective")  # fmt: skip
 
 
+def corrective(samples: int, units: int, outputs: int) -> None:
+    """The corrective step alone: output weights of fixed random ReLU units, a group lasso, to a gap of 1e-6."""
+    rng = np.random.default_rng(1)
+    X = np.hstack([rng.standard_normal((samples, 5)), np.ones((samples, 1))])
+    H = np.maximum(X @ rng.standard_normal((6, units)), 0.0)
+    truth = rng.standard_normal((6, 4 * outputs))
+    Y = np.maximum(X @ truth, 0.0).reshape(samples, outputs, 4).sum(axis=2) + 0.1 * rng.standard_normal(
+        (samples, outputs)
+    )
+    Y -= Y.mean(axis=0)
+    lam = 0.02 * float(np.linalg.norm(H.T @ Y, axis=1).max())
+    none = np.zeros((0, 0))
+
+    def objective(C: np.ndarray) -> float:
+        return 0.5 * float(np.sum((H @ C - Y) ** 2)) + lam * float(np.linalg.norm(C, axis=1).sum())
+
+    ends: dict[str, float] = {}
+
+    def ours() -> None:
+        C, _, value, gap, _, _ = core.group_lasso(H, Y, "squared", 1.0, lam, False, none, 1e-6, 500, THREADS)
+        ends["ours"], ends["gap"] = objective(C), gap
+        assert abs(value - ends["ours"]) <= 1e-9 * value
+
+    rivals: dict[str, Callable[[], object]] = {"ours": ours}
+    columns = np.asfortranarray(H)
+    try:
+        from skglm import GeneralizedLinearEstimator, Lasso
+        from skglm.datafits import QuadraticMultiTask
+        from skglm.penalties import L2_1
+        from skglm.solvers import MultiTaskBCD
+
+        def skglm() -> None:
+            if outputs == 1:
+                model = Lasso(alpha=lam / samples, fit_intercept=False, tol=1e-8).fit(columns, Y[:, 0])
+                ends["skglm"] = objective(model.coef_[:, None])
+            else:
+                solver = MultiTaskBCD(tol=1e-8, fit_intercept=False, max_iter=200)
+                model = GeneralizedLinearEstimator(QuadraticMultiTask(), L2_1(lam / samples), solver)
+                ends["skglm"] = objective(np.asarray(model.fit(columns, np.asfortranarray(Y)).coef_).T)
+
+        rivals["skglm"] = skglm
+    except ImportError:
+        print("  skglm is not installed")
+    try:
+        import adelie
+
+        def adelie_path() -> None:
+            glm = adelie.glm.gaussian(Y[:, 0]) if outputs == 1 else adelie.glm.multigaussian(np.asfortranarray(Y))
+            state = adelie.grpnet(
+                columns, glm, lmda_path=[lam / samples], intercept=False, early_exit=False, tol=1e-12, alpha=1.0,
+                penalty=np.full(units, np.sqrt(1.0)), n_threads=THREADS, progress_bar=False,
+            )  # fmt: skip
+            C = state.betas.toarray()[-1].reshape(units, outputs)
+            ends["adelie"] = objective(C)
+
+        rivals["adelie"] = adelie_path
+    except ImportError:
+        print("  adelie is not installed")
+    print(f"\nThe corrective step: {samples} samples, {units} units, {outputs} outputs, lam = 0.02 of the largest")
+    for name in list(rivals):
+        try:
+            rivals[name]()
+        except Exception as error:  # a peer that cannot do it is named and left out
+            print(f"  {name}: {type(error).__name__}: {error}")
+            del rivals[name]
+    spent = timing.compare(rivals, repeat=5)
+    for name, seconds in spent.items():
+        above = (ends[name] - ends["ours"]) / ends["ours"]
+        note = f"relative gap {ends['gap']:.1e} proved" if name == "ours" else f"ends {above:+.1e} relative to ours"
+        print(f"  {name:<8} {1e3 * seconds:>9.1f} ms  {seconds / spent['ours']:>7.2f} x ours   {note}")
+
+
 def real() -> None:
     """Beyond three dimensions: how good the objective is, and what is proved of it; pyscnn takes minutes there."""
 
@@ -133,6 +207,8 @@ def main() -> None:
     begun = time.perf_counter()
     solution = moons.solve(1e-4, n_threads=THREADS)
     print(f"\ntwo moons, 200 samples, logistic, to 1e-4: {1e3 * (time.perf_counter() - begun):.0f} ms, {solution}")
+    corrective(2000, 1000, 1)
+    corrective(2000, 1000, 5)
     if arguments.real:
         real()
 

@@ -11,6 +11,7 @@
 #include "landscape/homogeneous/ascent.hpp"
 #include "landscape/homogeneous/branch_and_bound.hpp"
 #include "landscape/homogeneous/faces.hpp"
+#include "landscape/homogeneous/group_lasso.hpp"
 #include "landscape/homogeneous/network.hpp"
 #include "landscape/homogeneous/objective.hpp"
 #include "landscape/homogeneous/solve.hpp"
@@ -150,6 +151,23 @@ struct ParallelHessianObject : HessianObject {
   Vector point;
   mutable std::mutex mutex;
 };
+
+// The output weights of fixed hidden values H (m x k).
+py::tuple group_lasso(const Array& h, const Array& y, const std::string& loss, double delta, double lam, bool intercept,
+                      const Array& start, double tolerance, Index max_iterations, int n_threads) {
+  const ConstMatrixMap hidden = matrix(h, "h"), targets = matrix(y, "y"), begin = matrix(start, "start");
+  require_shape(hidden.rows() == targets.rows() && lam > 0.0, "h, y, lam", "of the same samples, and lam positive");
+  require_shape(begin.size() == 0 || (begin.rows() == hidden.cols() && begin.cols() == targets.cols()), "start",
+                "(k, n) or empty");
+  homo::GroupLassoSettings settings;
+  settings.tolerance = tolerance;
+  settings.max_iterations = max_iterations;
+  const homo::GroupLassoResult result = without_gil(n_threads, [&](const Context& context) {
+    return homo::group_lasso(hidden, targets, loss_of(loss, delta), lam, intercept, begin, settings, context);
+  });
+  return py::make_tuple(to_array(result.c), to_array(result.intercept), result.value, result.gap, result.iterations,
+                        result.converged);
+}
 
 // ------------------------------------------------------------------------------------------------ the polar
 
@@ -345,6 +363,9 @@ void register_homogeneous(py::module_& module) {
            "Outputs for the rows of x.")
       .def("kink_margin", &kink_margin, py::arg("point").noconvert(), py::arg("width"),
            "The smallest relative distance of a hidden value to a kink.");
+  module.def("group_lasso", &group_lasso, py::arg("h").noconvert(), py::arg("y").noconvert(), py::arg("loss"),
+             py::arg("delta"), py::arg("lam"), py::arg("intercept"), py::arg("start").noconvert(), py::arg("tolerance"),
+             py::arg("max_iterations"), py::arg("n_threads"), "(C, b, value, relative gap, rounds, converged)");
   module.def(
       "network_objective",
       [](std::shared_ptr<ParallelNetworkObject> object, Index width) {

@@ -239,21 +239,23 @@ def _observe(
 def _follow_witnesses(problem: Problem, state: RunState, until: int, radius: bool, threads: int) -> bool:
     """Runs that came to rest before ``until`` take one step by this library's witness; whether any did."""
     rested = ((state.reasons == CONVERGED) | (state.reasons == STALLED)) & ~state.settled & (state.steps < until)
-    moved = []
+    lower_points, settled = {}, []
     for index in np.flatnonzero(rested):
         point = tuple(block[0] for block in problem.blocks(state.points[index : index + 1]))
         lower = problem.escape(point, _ESCAPE_TOL, threads)
         if lower is None:
-            state.settled[index] = True
-            continue
-        state.points[index] = problem.flat(tuple(block[None] for block in lower))[0]
-        moved.append(int(index))
-    if not moved:
+            settled.append(int(index))
+        else:
+            lower_points[int(index)] = problem.flat(tuple(block[None] for block in lower))[0]
+    state.settled[settled] = True
+    if not lower_points:
         return False
-    values, slopes = problem.land.value_and_gradient(problem.blocks(state.points[moved]), n_threads=threads)
+    moved, points = list(lower_points), np.stack(list(lower_points.values()))
+    values, slopes = problem.land.value_and_gradient(problem.blocks(points), n_threads=threads)
     norms = np.linalg.norm(problem.flat(slopes), axis=1)
-    state.values[moved], state.gradient_norms[moved] = values, norms
-    state.step_sizes[moved] = _reach(state.points[moved]) / (1.0 if radius else np.where(norms > 0.0, norms, 1.0))
+    # all at once: an interrupt before leaves every run where it was
+    state.points[moved], state.values[moved], state.gradient_norms[moved] = points, values, norms
+    state.step_sizes[moved] = _reach(points) / (1.0 if radius else np.where(norms > 0.0, norms, 1.0))
     state.carried[moved] = 0.0
     state.steps[moved] += 1
     state.gradients[moved] += 1
