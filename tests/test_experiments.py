@@ -177,6 +177,12 @@ def test_pictures(ls, net, waves, axes):
     names = {"a": net.global_minimum(), "b": net.critical_point((0, 2)), "c": net.critical_point((1, 2))}
     _, ax = plotting.plot_trajectories(result, names, ax=axes())
     assert "squared length" in ax.get_title()
+    _, ax = plotting.plot_trajectories(result, names | {"d": net.critical_point((0, 3))}, ax=axes())
+    assert "d" in ax.get_legend_handles_labels()[1]
+    with pytest.raises(ValueError, match="at least three"):
+        plotting.plot_trajectories(result, {"a": names["a"]})
+    with pytest.raises(ValueError, match="must not lie on a line"):
+        plotting.plot_trajectories(result, {"a": names["a"], "b": names["b"], "c": names["b"]})
     density = ls.curvature.spectral_density(net, names["b"])
     _, ax = plotting.plot_density({"b": density}, ax=axes())
     np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), density.grid)

@@ -307,3 +307,22 @@ def test_progress(ls, capsys):
 def test_wrong_arguments(ls, options, fragments):
     land = ls.ParallelNetwork(np.eye(2), np.ones(2), 0.1)
     assert_raises_naming(lambda: land.solve(**options), ValueError, *fragments)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_corrective_step_is_the_lasso_of_scikit_learn(outputs):
+    from sklearn.linear_model import MultiTaskLasso
+
+    from landscape_cpp._dispatch import core
+
+    rng = np.random.default_rng(2)
+    H = np.maximum(rng.standard_normal((60, 4)) @ rng.standard_normal((4, 25)), 0.0)
+    Y = rng.standard_normal((60, outputs))
+    lam = 0.1 * float(np.linalg.norm(H.T @ Y, axis=1).max())
+    C, b, value, gap, _, converged = core.group_lasso(H, Y, "squared", 1.0, lam, False, np.zeros((0, 0)), 1e-12, 500, 1)
+    assert converged
+    assert gap <= 1e-12
+    assert value == pytest.approx(0.5 * np.sum((H @ C - Y) ** 2) + lam * np.linalg.norm(C, axis=1).sum(), rel=1e-13)
+    np.testing.assert_array_equal(b, 0.0)
+    theirs = MultiTaskLasso(alpha=lam / 60, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(H, Y).coef_.T
+    np.testing.assert_allclose(C, theirs, atol=1e-6 * np.abs(C).max())

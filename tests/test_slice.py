@@ -141,3 +141,44 @@ def test_network_slices_are_the_objective(ls, rng):
             assert found.values[i, j] == pytest.approx(nn.value(point), rel=1e-13)
     with pytest.raises(ValueError, match="shapes of p"):
         ls.slice(nn, p, tuple(rng.standard_normal(shape) for shape in nn.shapes(2)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"bias": True, "intercept": True},
+        {"unit": "abs", "intercept": "penalized"},
+        {"unit": "leaky_relu", "bias": "free", "intercept": True},
+        {"unit": "linear"},
+    ],
+)
+def test_lines_through_networks_are_polynomials_between_their_kinks(ls, settings):
+    rng = np.random.default_rng(3)
+    nn = ls.ParallelNetwork(rng.standard_normal((30, 3)), rng.standard_normal((30, 2)), 0.4, **settings)
+    p, d = (tuple(rng.standard_normal(shape) for shape in nn.shapes(4)) for _ in range(2))
+    found = ls.slice(nn, p, d, s=np.linspace(-2.0, 2.0, 41))
+    assert found.pieces.shape == (len(found.kinks) + 1, 5)
+    np.testing.assert_allclose(found(found.s), found.values, rtol=1e-11)
+    s = rng.uniform(-2.0, 2.0, 200)
+    moved = tuple(np.stack([block + t * change for t in s]) for block, change in zip(p, d, strict=True))
+    np.testing.assert_allclose(found(s), nn.value(moved), rtol=1e-11)
+    if settings.get("unit") == "linear":
+        assert len(found.kinks) == 0
+    else:
+        margins = [nn.kink_margin(tuple(a + t * b for a, b in zip(p, d, strict=True))) for t in found.kinks]
+        assert len(found.kinks) > 20
+        assert max(margins) < 1e-12
+    with pytest.raises(ValueError, match="within the grid"):
+        found(2.5)
+
+
+def test_kinks_without_pieces(ls):
+    rng = np.random.default_rng(4)
+    nn = ls.ParallelNetwork(rng.standard_normal((12, 2)), np.sign(rng.standard_normal(12)), 0.4, loss="logistic")
+    p, d = (tuple(rng.standard_normal(shape) for shape in nn.shapes(3)) for _ in range(2))
+    found = ls.slice(nn, p, d)
+    assert found.pieces is None
+    assert len(found.kinks) > 0
+    with pytest.raises(ValueError, match="on its grid only"):
+        found(0.1)

@@ -133,13 +133,14 @@ def plot_trajectories(
 ) -> tuple[Figure, Axes]:
     """The ways of several starts, projected on a plane of the landscape.
 
-    The plane is that through three named points, or through the two directions in which the ways spread most around
+    The plane is that through the first three named points, or through the two directions in which the ways spread most around
     the best end (principal components). The landscape shown is that of the plane; a way that leaves it is only
     projected, and the title says how much of the spread the plane holds.
 
     Args:
         result: A :class:`~landscape_cpp.TrainingResult` with ``"points"`` observed.
-        points: Three named points that do not lie on a line; None takes the principal components.
+        points: Three to eight named points, of which the first three do not lie on a line and span the plane; the others
+            are projected like the ways. None takes the principal components.
         most: Ways to draw, the first ones.
         value_label: What the values are; None says ``value``.
         ax: Axes to draw into; None makes a figure.
@@ -149,7 +150,7 @@ def plot_trajectories(
 
     Raises:
         TypeError: For what is no result of training.
-        ValueError: If ``"points"`` was not observed, or the points lie on a line.
+        ValueError: If ``"points"`` was not observed, for fewer than three points, or if they lie on a line.
     """
     from . import plotting
 
@@ -167,12 +168,12 @@ def plot_trajectories(
         if frame.shape[1] < 2:
             raise ValueError("result must have at least two parameters")
     else:
-        given = plotting._named(points, 3)
-        if len(given) != 3:
-            raise ValueError(f"points must be three, got {len(given)}")
+        given = plotting._named(points, 8)
+        if len(given) < 3:
+            raise ValueError(f"points must be at least three, got {len(given)}")
         packed = {name: land.pack(land._single(point, name)) for name, point in given.items()}
         origin, *others = packed.values()
-        spread = np.stack([other - origin for other in others], axis=1)
+        spread = np.stack([other - origin for other in others[:2]], axis=1)
         if np.linalg.matrix_rank(spread) < 2:
             raise ValueError("points must not lie on a line")
         frame = np.linalg.qr(spread)[0]
@@ -203,7 +204,7 @@ def plot_trajectories(
     )
     ends = np.array([way[np.isfinite(way).all(axis=1)][-1] for way in coordinates])
     ax.scatter(ends[:, 0], ends[:, 1], s=70, marker="*", color="white", edgecolor="black", zorder=4, label="ends")
-    for (name, x), marker in zip(names.items(), "sDX", strict=False):
+    for (name, x), marker in zip(names.items(), "sDX^vP<>", strict=False):
         across, up = (x - origin) @ frame
         ax.scatter([across], [up], s=60, marker=marker, color="white", edgecolor="black", zorder=5, label=name)
     ax.set_xlabel("first direction")

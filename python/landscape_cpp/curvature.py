@@ -15,7 +15,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import _validation as check
 from ._dispatch import core
-from ._slices import evaluated_slice
+from ._slices import evaluated_slice, network_kinks, network_pieces
 from ._spectral_statistics import (
     MorseIndex,
     SpectralDensity,
@@ -281,7 +281,8 @@ def slice(  # noqa: A001 - the field's word, and always written ls.slice
     """The landscape along a line or in a plane: value(p + s d1 + t d2).
 
     Exact, from its polynomial coefficients, for linear networks and factorisations with the squared loss; by evaluation
-    on the grid for all other landscapes.
+    on the grid for all other landscapes. A line through a parallel network of single units also has its kinks, and for
+    the squared loss the polynomials between them.
 
     Args:
         land: A landscape.
@@ -309,7 +310,13 @@ def slice(  # noqa: A001 - the field's word, and always written ls.slice
     grid_t = np.zeros(1) if second is None else _grid("t", t)
     if not hasattr(land, "_slice_coefficients") or land._slice_coefficients is None:
         values = evaluated_slice(land, point, first, second, grid_s, grid_t, n_threads)
-        return Slice(grid_s, None, values[:, 0], None) if second is None else Slice(grid_s, grid_t, values, None)
+        if second is not None:
+            return Slice(grid_s, grid_t, values, None)
+        if getattr(land, "unit", None) is None or land.hidden:
+            return Slice(grid_s, None, values[:, 0], None)
+        ends = float(grid_s.min()), float(grid_s.max())
+        kinks = network_kinks(land, point, first, *ends)
+        return Slice(grid_s, None, values[:, 0], None, kinks, network_pieces(land, point, first, kinks, *ends))
     coefficients = land._slice_coefficients(point, first, second, n_threads)
     values = core.evaluate_slice(coefficients, grid_s, grid_t, check.as_threads(n_threads))
     if second is None:

@@ -576,20 +576,32 @@ class Slice:
         t: Grid positions along d2, (T,); None for a 1-D slice.
         values: (S,) or (S, T).
         coefficients: In monomials, by increasing power: (5,) or (5, 5), for L layers 2L + 1 for 5. None where the
-            landscape is no polynomial: then there are values on the grid only.
+            landscape is no polynomial.
+        kinks: Of a line through a parallel network of single units: the positions within the grid where a sample
+            crosses the kink of a unit, ascending, (K,); None elsewhere.
+        pieces: Coefficients (K + 1, 5) between the kinks, where the value is a polynomial there (squared loss, units
+            of power one, ``penalty="sum"``) and they are not too many; else None.
     """
 
     s: FloatArray
     t: FloatArray | None
     values: FloatArray = field(repr=False)
     coefficients: FloatArray | None
+    kinks: FloatArray | None = field(repr=False, default=None)
+    pieces: FloatArray | None = field(repr=False, default=None)
 
     def __call__(self, s: npt.ArrayLike, t: npt.ArrayLike = 0.0) -> Any:
-        """The value at other positions, broadcast.
+        """The value at other positions, broadcast; of a piecewise polynomial within the ends of the grid.
 
         Raises:
-            ValueError: If the landscape is no polynomial.
+            ValueError: If the landscape is no polynomial, not even piecewise, or for positions beyond the known pieces.
         """
+        if self.pieces is not None and self.kinks is not None:
+            where = np.asarray(s, dtype=np.float64)
+            if where.size and (where.min() < self.s.min() or where.max() > self.s.max()):
+                raise ValueError(f"s must be within the grid, {self.s.min():g} to {self.s.max():g}")
+            rows = self.pieces[np.searchsorted(self.kinks, where)]
+            return np.sum(rows * where[..., None] ** np.arange(5), axis=-1)
         if self.coefficients is None:
             raise ValueError("this slice has values on its grid only: its landscape is no polynomial")
         if self.t is None:
