@@ -133,14 +133,14 @@ def plot_trajectories(
 ) -> tuple[Figure, Axes]:
     """The ways of several starts, projected on a plane of the landscape.
 
-    The plane is that through the first three named points, or through the two directions in which the ways spread most around
-    the best end (principal components). The landscape shown is that of the plane; a way that leaves it is only
+    The plane is that through the first three named points, or through the two directions in which the ways spread most
+    around the best end (principal components). The landscape shown is that of the plane; a way that leaves it is only
     projected, and the title says how much of the spread the plane holds.
 
     Args:
         result: A :class:`~landscape_cpp.TrainingResult` with ``"points"`` observed.
-        points: Three to eight named points, of which the first three do not lie on a line and span the plane; the others
-            are projected like the ways. None takes the principal components.
+        points: Three to eight named points, of which the first three do not lie on a line and span the plane; the
+            others are projected like the ways. None takes the principal components.
         most: Ways to draw, the first ones.
         value_label: What the values are; None says ``value``.
         ax: Axes to draw into; None makes a figure.
