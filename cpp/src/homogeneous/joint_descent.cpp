@@ -1,13 +1,13 @@
 #include "joint_descent.hpp"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "held_kinks.hpp"
+#include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/products.hpp"
+#include "landscape/linalg/small_cholesky.hpp"
 #include "lasso_losses.hpp"
 #include "unit_path.hpp"
 
@@ -221,11 +221,9 @@ class JointDescent {
     if (o_.act.power == 1 && o_.penalized() == o_.inputs()) {  // lam +- the singular values of the corner
       const MatrixXd cross = block.topRightCorner(nu, e);
       const MatrixXd gram = nu <= e ? MatrixXd(cross * cross.transpose()) : MatrixXd(cross.transpose() * cross);
-      const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(gram, Eigen::EigenvaluesOnly);
-      shift = std::sqrt(std::max(0.0, eigen.eigenvalues().maxCoeff())) - o_.problem.lam;
+      shift = std::sqrt(std::max(0.0, linalg::symmetric_eigenvalues(Matrix(gram)).maxCoeff())) - o_.problem.lam;
     } else {
-      const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(block, Eigen::EigenvaluesOnly);
-      shift = -eigen.eigenvalues().minCoeff();
+      shift = -linalg::symmetric_eigenvalues(Matrix(block)).minCoeff();
     }
     if (shift > 0.0) block.diagonal().array() += shift;
   }
@@ -279,10 +277,10 @@ class JointDescent {
     if (has_b_ && o_.problem.intercept_decay) hessian.diagonal().tail(o_.outputs()).array() += o_.problem.lam;
     const Vector scale = hessian.diagonal();
     const double top = std::max(scale.maxCoeff(), 1e-300);
+    linalg::SmallCholesky factor;
     for (double ridge = 1e-14; ridge < 1e3; ridge *= 100.0) {
       hessian.diagonal() = scale.array() * (1.0 + ridge + damping_) + ridge * top;
-      const Eigen::LLT<MatrixXd, Eigen::Lower> factor{MatrixXd(hessian)};
-      if (factor.info() != Eigen::Success) continue;
+      if (!factor.factor(hessian)) continue;
       const Vector p = -factor.solve(gradient_);
       if (p.allFinite() && gradient_.dot(p) < 0.0) return p;
     }
@@ -320,7 +318,7 @@ class JointDescent {
   // Conjugate gradients, each unit's own block as preconditioner
   Vector iterative_direction() const {
     const Index r = point_.width(), total = gradient_.size();
-    std::vector<Eigen::LLT<MatrixXd>> factors;
+    std::vector<linalg::SmallCholesky> factors;
     diagonal_.setOnes(total);
     for (Index k = 0; k <= r; ++k) {
       if (k == r && !has_b_) break;
@@ -333,12 +331,13 @@ class JointDescent {
       const double top = std::max(block.diagonal().maxCoeff(), 1e-300);
       diagonal_.segment(first, own) = block.diagonal().cwiseMax(1e-12 * top);
       block.diagonal() += (1e-10 + damping_) * diagonal_.segment(first, own);
-      factors.emplace_back(MatrixXd(block));
+      factors.emplace_back();
+      factors.back().factor(block);
     }
     const auto precondition = [&](const Vector& from) {
       Vector to(total);
       for (size_t k = 0; k < factors.size(); ++k) {
-        const Index first = offsets_[k], own = factors[k].rows();
+        const Index first = offsets_[k], own = factors[k].size();
         to.segment(first, own) = factors[k].solve(from.segment(first, own));
       }
       return to;

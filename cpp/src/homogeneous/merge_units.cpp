@@ -1,9 +1,10 @@
 #include "merge_units.hpp"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "landscape/linalg/decompositions.hpp"
 
 namespace landscape::homogeneous {
 
@@ -19,17 +20,17 @@ bool along(const Eigen::RowVectorXd& a, const Eigen::RowVectorXd& b) {
 
 // sum_k u_k (X v_k)^2 = x^T M x with M = sum_k u_k v_k v_k^T: its eigenvectors have the smallest penalty, tr |M|.
 bool merge_quadratic(UnitPoint& point) {
-  const Eigen::MatrixXd m = point.v.transpose() * point.u.col(0).asDiagonal() * point.v;
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(m);
-  if (eigen.info() != Eigen::Success) return false;
-  const Vector& values = eigen.eigenvalues();
+  const Matrix m = point.v.transpose() * point.u.col(0).asDiagonal() * point.v;
+  if (!m.allFinite()) return false;
+  const linalg::SymmetricEigen eigen = linalg::symmetric_eigen(m, Context{});
+  const Vector& values = eigen.values;
   const double least = 1e-15 * values.cwiseAbs().maxCoeff();
   Matrix u(values.size(), 1), v(values.size(), m.rows());
   Index r = 0;
   for (Index k = 0; k < values.size(); ++k) {
     if (!(std::abs(values(k)) > least)) continue;
     u(r, 0) = values(k) > 0.0 ? 1.0 : -1.0;
-    v.row(r++) = std::sqrt(std::abs(values(k))) * eigen.eigenvectors().col(k).transpose();
+    v.row(r++) = std::sqrt(std::abs(values(k))) * eigen.vectors.col(k).transpose();
   }
   point.u = u.topRows(r);
   point.v = v.topRows(r);
