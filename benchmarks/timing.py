@@ -19,6 +19,7 @@ def pin_threads(default: int = 2) -> int:
         raise RuntimeError("pin_threads must run before NumPy is imported")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    os.environ.setdefault("KMP_BLOCKTIME", "0")  # threads of another OpenMP do not spin into the next rival's time
     return threads
 
 

@@ -454,6 +454,22 @@ def gradient_norm_objective(objective: Objective) -> Objective:
     Half the squared gradient norm of an objective.
     """
 
+def group_lasso(
+    h: numpy.typing.NDArray[numpy.float64],
+    y: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    delta: typing.SupportsFloat | typing.SupportsIndex,
+    lam: typing.SupportsFloat | typing.SupportsIndex,
+    intercept: bool,
+    start: numpy.typing.NDArray[numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    max_iterations: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (C, b, value, relative gap, rounds, converged)
+    """
+
 def has_scipy_blas() -> bool:
     """
     Whether SciPy's BLAS/LAPACK capsules are usable.
