@@ -236,6 +236,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
     largest[static_cast<std::size_t>(b)] = most;
   });
   result.exponent = *std::max_element(largest.begin(), largest.end());
+  if (result.exponent == INT_MIN) result.exponent = 0;  // no row with both x and q
   for (Index f = 0; f < kFences; ++f) keys(m + f) = key_of(kFence[f][0], kFence[f][1]);
 
   // The lines, in buckets of keys, or all in one.
