@@ -508,3 +508,32 @@ def test_altered_multipliers_prove_no_less(ls, rng):
         if bound and "signs" in bound:
             proof = {**certificate.proof, "bound": {**bound, "sizes": bound["sizes"][:-1]}}
             assert not ls.verify(made.forged(certificate, prints.certificate_digest, proof=proof), land, p)
+
+
+def test_what_points_of_networks_are(ls):
+    """Zero networks, a certified optimum on kinks, a smooth local minimum, and the same with an unused unit."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 2)), rng.standard_normal(40)
+    relu = ls.ParallelNetwork(X, y, 0.5)
+    zero = np.zeros((1, 3)), np.zeros((2, 3))
+    found = relu.classify(zero)
+    assert found.kind == "strict_saddle"
+    assert found.escape.curvature < 0.0
+    moved = tuple(1e-3 * block for block in found.escape.direction)
+    drop = float(relu.value(zero)) - float(relu.value(moved))
+    assert drop == pytest.approx(-0.5e-6 * found.escape.curvature, rel=1e-3)
+    squared = ls.ParallelNetwork(X, y, 0.5, unit="squared_relu")
+    found = squared.classify(zero)
+    assert found.kind == "non_strict_saddle"
+    moved = tuple(1e-1 * block for block in found.escape.direction)
+    assert float(squared.value(moved)) < float(squared.value(zero))
+    assert relu.classify(relu.solve(1e-9).point).kind == "global_minimum"
+    assert relu.classify((rng.standard_normal((1, 3)), rng.standard_normal((2, 3)))).kind == "not_critical"
+    alone = ls.ParallelNetwork(X, y, 1e6).classify(zero)  # λ above lambda_max: zero is the optimum
+    assert alone.kind == "global_minimum"
+    census = ls.find_critical_points(squared, 100, width=2, seed=1)
+    minima = [point for point in census.points if point.kind == "local_minimum"]
+    for point in minima:
+        wider = tuple(np.hstack([block, np.zeros((len(block), 1))]) for block in point.point)
+        assert squared.classify(wider).kind == "non_strict_saddle"
+    assert len(minima) >= 1

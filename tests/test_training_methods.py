@@ -263,7 +263,7 @@ def test_resuming_is_going_on(ls, problem, method):
     whole = ls.train(land, 4, steps=41, record=10, **settings)
     half = pickle.loads(pickle.dumps(ls.train(land, 4, steps=17, **settings)))
     carried = {key: settings[key] for key in ("data",) if key in settings}
-    rest = ls.train(land, half, steps=41, record=10, seed=3, **carried)
+    rest = ls.train(land, half, steps=41, record=10, **carried)
     cmp.assert_same_bits(whole.points, rest.points)
     for name in ("n_steps", "n_gradients", "n_products", "n_escapes"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(rest, name))
@@ -498,6 +498,12 @@ def test_distance_to_the_ladder(ls, deep):
 def test_bad_input(ls, deep, error, message, settings):
     with pytest.raises(error, match=message):
         ls.train(deep, 2, steps=5, **settings)
+
+
+def test_a_resumed_result_takes_no_new_starts(ls, deep):
+    result = ls.train(deep, 2, steps=3)
+    with pytest.raises(ValueError, match="for new starts"):
+        ls.train(deep, result, around=result.best_point, distance=1e-3)
 
 
 def test_bad_input_of_other_landscapes(ls):

@@ -56,7 +56,8 @@ class StationaryPoint:
         polar_upper: From above.
         lam: λ, which it must not exceed at a global minimum.
         rank: Of U Vᵀ; of a network the number of units that are not zero.
-        escape: A direction of negative curvature at a strict saddle, else None.
+        escape: A direction in which the objective falls: of negative curvature at a strict saddle, of curvature zero at
+            a non-strict one; else None.
         reason: The verdict in words.
         tol: Tolerance used.
         kink_margin: Of networks, see :meth:`ParallelNetwork.kink_margin`; else infinite.

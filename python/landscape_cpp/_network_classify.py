@@ -50,9 +50,8 @@ def classify(land: ParallelNetwork, p: Layers, tol: float, n_threads: int | None
             escape=escape, reason=reason, tol=tol, kink_margin=margin,
         )  # fmt: skip
 
-    held = (
-        stationarity > tol and margin <= _KINK and not _descends(land, p)
-    )  # one-sided slopes: no descent all the same
+    # On a kink the slopes are one-sided: there may be no descent although the gradient is not small.
+    held = stationarity > tol and margin <= _KINK and not _descends(land, p)
     if certificate.verdict == Verdict.GLOBAL and (stationarity <= tol or held):
         return verdict(Kind.GLOBAL_MINIMUM, "stationary, and the proved gap over all widths is within the tolerance")
     wider = "a wider point is better" if polar_lower > land.lam * (1.0 + 1e-9) else "whether it is global is not proved"
@@ -64,8 +63,9 @@ def classify(land: ParallelNetwork, p: Layers, tol: float, n_threads: int | None
         return verdict(Kind.UNDETERMINED, f"the relative gradient {stationarity:.3g} is near the tolerance")
     escape = _into_zero_unit(land, p, zero, n_threads)
     if escape is not None:
-        return verdict(Kind.STRICT_SADDLE, "stationary, and a unit of weight zero lowers the objective", escape)
-    return _at_this_width(land, p, verdict, margin, wider, n_threads)
+        kind = Kind.STRICT_SADDLE if escape.curvature < 0.0 else Kind.NON_STRICT_SADDLE
+        return verdict(kind, "stationary, and a unit in the place of one that is zero lowers the objective", escape)
+    return _at_this_width(land, p, verdict, margin, bool(zero), wider, n_threads)
 
 
 def _zero_units(land: ParallelNetwork, p: Layers) -> list[int]:
@@ -116,11 +116,9 @@ def _into_zero_unit(land: ParallelNetwork, p: Layers, zero: list[int], n_threads
     d = tuple(direction)
     if not _falls(land, p, d):
         return None
-    bend = 2.0 * (land.lam - polar.lower)
-    size = frobenius(land._flat(d)) ** 2
     degree = land.depth if land.hidden else land.unit.power + 1
-    if degree > 2:
-        return None  # the objective falls at the order of the degree only: no curvature
+    bend = 2.0 * (land.lam - polar.lower) if degree == 2 else 0.0  # above, it falls at the order of the degree
+    size = frobenius(land._flat(d)) ** 2
     return EscapeDirection(
         direction=d, curvature=bend, scaled_direction=d, scaled_curvature=bend, rayleigh_quotient=bend / size,
         kind="rank", source="THEORY 5.5: the unit that the polar misses, in an unused place",
@@ -132,10 +130,14 @@ def _at_this_width(
     p: Layers,
     give: Callable[..., StationaryPoint],
     margin: float,
+    unused: bool,
     wider: str,
     n_threads: int | None,
 ) -> StationaryPoint:
-    """The Hessian of the smooth piece decides, as far as it is affordable and the point is off the kinks."""
+    """The Hessian of the smooth piece decides, as far as it is affordable and the point is off the kinks.
+
+    A unit of weight zero lies on every kink: a minimum is not said there, for the polar did not exclude a way down.
+    """
     size = land._flat(p).size
     if size == 0:
         return give(Kind.LOCAL_MINIMUM, f"the only point of width zero; {wider}")
@@ -155,6 +157,8 @@ def _at_this_width(
         return give(Kind.UNDETERMINED, f"{wider}; samples lie on kinks of the activation")
     if size > _LARGEST_DENSE:
         return give(Kind.UNDETERMINED, f"{wider}; the Hessian is too large to decide at this width")
+    if unused:
+        return give(Kind.UNDETERMINED, f"{wider}; what a unit of weight zero can become is not excluded")
     if values[0] > level:
         return give(Kind.LOCAL_MINIMUM, f"a minimum of its width, all curvature is positive; {wider}")
     return give(Kind.UNDETERMINED, f"{wider}; at this width the Hessian has flat directions")

@@ -140,9 +140,9 @@ def find_critical_points(
     """Search for critical points of every index: minimise ½|∇f|², polish, merge what symmetry connects, classify.
 
     The gradient of ½|∇f|² is one Hessian product; L-BFGS in C++ follows it from all starts at once, from a sixth of
-    them right away and from the others after 3 to 400 steps down the objective itself: high saddles lie near random
-    weights, low ones on the way down. Steps of least norm that solve H d = -∇f then polish the ends, quadratically
-    also where a symmetry makes H singular.
+    the random ones right away and from the others after 3 to 400 steps down the objective itself: high saddles lie near
+    random weights, low ones on the way down. Given starts, and those around given points, are not moved first. Steps of
+    least norm that solve H d = -∇f then polish the ends, quadratically also where a symmetry makes H singular.
 
     Ends are the same if nothing but a symmetry of the landscape separates them: GL(n_l) between the layers of a linear
     network (the product and the ranks of all partial products agree), rotations of the hidden units of a factorisation,
@@ -191,9 +191,11 @@ def find_critical_points(
         threads=threads,
     )  # fmt: skip
     objective = problem.objective(None)
-    for place, first in enumerate(_DESCENTS):
-        part = slice(place, None, len(_DESCENTS))
-        _descend(problem, objective, state, part, chosen.core, min(first, total), threads)
+    # Only random starts go down first: given points, and those around them, are where the caller wants to look.
+    if isinstance(starts, (int, np.integer)) and around is None:
+        for place, first in enumerate(_DESCENTS):
+            part = slice(place, None, len(_DESCENTS))
+            _descend(problem, objective, state, part, chosen.core, min(first, total), threads)
     _to_saddles(problem, objective, state, chosen.core, total, threads)
     critical, spurious, unfinished = [], [], 0
     for index in range(len(state.points)):

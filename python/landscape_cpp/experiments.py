@@ -35,6 +35,7 @@ SCIPY_METHODS = ("trust-krylov", "Newton-CG", "L-BFGS-B")
 _OURS = tuple(name for name in METHODS if name != "sgd")  # no samples here
 DISTANCES = tuple(10.0**k for k in range(-8, 0))
 _MOST_SADDLES = 1000
+_MOST_RUNGS = 100_000  # of the ladder, looked at for saddles of full rank
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,10 @@ class Race:
         distances = sorted({entry.distance for entry in self.entries})
         methods = list(dict.fromkeys(entry.method for entry in self.entries))
         width = max(len(name) for name in (*methods, "method"))
+        around = "1 saddle" if self.n_saddles == 1 else f"{self.n_saddles} saddles"
         head = "  ".join(f"{distance:>6.0e}" for distance in distances)
         lines = [
-            f"{self.landscape!r}: {self.n_saddles} saddles, {self.n_seeds} starts each, {self.steps} steps at most",
+            f"{self.landscape!r}: {around}, {self.n_seeds} starts each, {self.steps} steps at most",
             f"Share of runs that end within {self.tol:g} of the value at zero from the global minimum, by distance of",
             "the start; how many of the others the optimiser calls converged; the median work of the successful ones.",
             f"  {'method':<{width}}  {head}  {'stuck, converged':>16}  {'gradients':>9}  {'products':>8}    s per run",
@@ -132,14 +134,10 @@ def saddles_of(net: LinearNetwork[Any], limit: int = _MOST_SADDLES) -> list[Laye
         limit: How many at most.
     """
     land: Any = net
-    rank = land.rank_bound
-    signal = net.cov.spectrum().rank
-    sets = itertools.combinations(range(signal), rank)
-    values = net.cov.spectrum().eigenvalues
-    best = float(np.sum(values[:rank]))
-    ordered = sorted(itertools.islice(sets, 200_000), key=lambda s: (-float(np.sum(values[list(s)])), s))
-    chosen = [s for s in ordered if float(np.sum(values[list(s)])) < best * (1.0 - 1e-9)]
-    return [land.critical_point(indices) for indices in chosen[:limit]]
+    rungs = itertools.islice(net.iter_critical_values(), _MOST_RUNGS)
+    resolution = 1e-9 * net.cov.total
+    found = (rung.indices for rung in rungs if rung.rank == land.rank_bound and rung.gap > resolution)
+    return [land.critical_point(indices) for indices in itertools.islice(found, limit)]
 
 
 def escape_race(

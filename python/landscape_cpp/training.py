@@ -196,7 +196,7 @@ def train(
     width: int | None = None,
     around: Any = None,
     distance: float | None = None,
-    seed: int | np.random.Generator = 0,
+    seed: int | np.random.Generator | None = None,
     first_start: int = 0,
     minimum: float | Solution | None = None,
     record: int | Sequence[int] | None = None,
@@ -216,7 +216,7 @@ def train(
             :class:`ParallelNetwork`.
         starts: How many random starts; or a point; or a batch of points; or the result of an earlier call, whose runs
             go on exactly where they were, with its method and settings unless others are given (those that stopped at
-            ``steps`` or were interrupted).
+            ``steps`` or were interrupted); another method begins anew at the points they reached.
         method: The optimiser, see below; None is ``"gd"``.
         steps: Steps of every run in all, those of a resumed result included.
         learning_rate: A fixed one, positive. ``"gd"`` also takes ``"backtracking"``, its default: Armijo's rule with
@@ -224,8 +224,8 @@ def train(
             size; and ``"exact"``, the lowest point of the line where the value along it is a polynomial (linear
             networks, factorisations with the squared loss).
         schedule: What multiplies a fixed learning rate: ``"constant"``; ``"cosine"``, from 1 to 0 over ``horizon``
-            steps (Loshchilov & Hutter 2017); ``"step"``, times ``decay`` after ``every`` steps. With ``warmup`` it
-            rises linearly over the first so many steps.
+            steps (``steps`` unless given; Loshchilov & Hutter 2017); ``"step"``, times ``decay`` after ``every`` steps.
+            With ``warmup`` it rises linearly over the first so many steps.
         batch_size: Terms of a minibatch: samples, or observed entries of a factorisation. Every epoch goes through all
             of them once, in an order of its own for every start. Runs end at ``steps``; values and gradient norms are
             those of the whole objective, measured where recorded and at the end, and not counted.
@@ -240,7 +240,7 @@ def train(
         around: A point or a batch of P points, such as saddles: ``starts`` is then a number, and so many begin around
             each of them, uniform on the sphere of radius ``distance``.
         distance: In the norm of all parameters, positive.
-        seed: Of random starts, minibatches and noise.
+        seed: Of random starts, minibatches and noise; None is 0, or what a resumed result was run with.
         first_start: Number of the first start: a batch cut in parts, each with its own, draws what the whole draws.
         minimum: The global minimum of a landscape that does not know its own, or its :class:`Solution`: for ``gaps``.
         record: Every how many steps to record, or at which steps (0 is the start); None records the start and the end.
@@ -304,6 +304,8 @@ def train(
         raise TypeError(f"land must be a landscape, got {type(land).__name__}")
     resumed = starts if isinstance(starts, TrainingResult) else None
     if resumed is not None:
+        if around is not None or distance is not None:
+            raise ValueError("around and distance are for new starts: a resumed result goes on where it is")
         method, learning_rate, schedule, batch_size, tol, settings = _inherit(
             resumed, method, learning_rate, schedule, batch_size, tol, settings
         )
@@ -314,7 +316,7 @@ def train(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     threads = check.as_threads(n_threads)
-    key = _seed(seed)
+    key = resumed.settings["seed"] if resumed is not None and seed is None else _seed(0 if seed is None else seed)
     first_key = check.as_int("first_start", first_start, minimum=0)
     problem = _problem(land, starts, around, width, minimum)
     wanted = _observables(observe, problem)
@@ -322,7 +324,7 @@ def train(
     chosen = choose(
         "gd" if method is None else method, learning_rate, schedule, batch_size, total, settings, objective.degree
     )
-    _check_batch(chosen, objective.terms, land)
+    _check_batch(chosen, objective.terms)
     before = time.perf_counter()
     if resumed is not None:
         if not problem.same(resumed.landscape):
@@ -462,7 +464,7 @@ def _observables(observe: Any, problem: Problem) -> tuple[str, ...]:
     return tuple(check.as_choice("observe", name, problem.observables) for name in observe)
 
 
-def _check_batch(chosen: Chosen, terms: int, land: Landscape) -> None:
+def _check_batch(chosen: Chosen, terms: int) -> None:
     if chosen.batch is None:
         return
     if not terms:

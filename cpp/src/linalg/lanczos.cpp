@@ -115,7 +115,9 @@ class Search {
   Matrix vectors_;
 };
 
-constexpr Index kRecurrence = 160;   // steps of the plain recurrence at most
+constexpr Index kRecurrence = 160;              // steps of the plain recurrence at most
+constexpr Index kMostNumbers = Index{1} << 25;  // in the basis: 256 MB, but at least so many vectors
+constexpr Index kLeastBasis = 20;
 constexpr Index kLargeOrder = 2000;  // below it full reorthogonalisation costs nothing worth sparing
 constexpr Index kCheck = 4;          // steps between two looks at the Ritz values
 
@@ -124,7 +126,7 @@ constexpr Index kCheck = 4;          // steps between two looks at the Ritz valu
 // residual is evaluated, so nothing rests on that. False where `kRecurrence` steps are not enough.
 bool recurrence(const SymmetricOperator& apply, Index n, const LanczosSettings& settings, const Context& context,
                 Index allowance, LanczosResult& result) {
-  const Index most = std::min(kRecurrence, allowance);
+  const Index most = std::min({kRecurrence, allowance, std::max<Index>(kLeastBasis, kMostNumbers / n)});
   Matrix basis(most + 1, n);
   Vector image(n), alpha(most), beta = Vector::Zero(most);
   const CounterRandom random(settings.seed, 0);

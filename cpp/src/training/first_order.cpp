@@ -47,7 +47,8 @@ class FirstOrder final : public Stepper {
   bool measures() const override { return !elsewhere(settings_); }
 
   void step(Group& group, const Context& context) override {
-    const std::vector<Index> open = group.open();
+    open_ = group.open();
+    const std::vector<Index>& open = open_;
     if (settings_.method == Method::nesterov) look_ahead(group, open, context);
     for (const Index i : open) {
       if (settings_.batch > 0) estimate(group, i, context);
@@ -166,7 +167,7 @@ class FirstOrder final : public Stepper {
   }
 
   const Settings& settings_;
-  std::vector<Index> chosen_;
+  std::vector<Index> open_, chosen_;
   Vector noise_;
 };
 
