@@ -29,7 +29,7 @@ from .training import train
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Race", "RaceEntry", "WidthShare", "escape_race", "width_share"]
+__all__ = ["Race", "RaceEntry", "WidthShare", "escape_race", "saddles_of", "width_share"]
 
 SCIPY_METHODS = ("trust-krylov", "Newton-CG", "L-BFGS-B")
 _OURS = tuple(name for name in METHODS if name != "sgd")  # no samples here

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include "support.hpp"
 
 namespace training = landscape::training;
@@ -143,4 +144,46 @@ TEST_CASE("adam's first two steps (THEORY 11)") {
   training::train(Bowl(), settings, runs, {}, {});
   CHECK(point[0] == doctest::Approx(0.8004122).epsilon(1e-7));
   CHECK(point[1] == 0.0);
+}
+
+TEST_CASE("gradients and products are counted exactly") {
+  using training::Method;
+  using training::StepRule;
+  struct Counting : Bowl {
+    mutable std::int64_t gradient_calls = 0, product_calls = 0;
+    void gradients(const double* const* points, Index count, double* values, double* const* slopes, Scratch& scratch,
+                   const landscape::Context& context) const override {
+      gradient_calls += count;
+      Bowl::gradients(points, count, values, slopes, scratch, context);
+    }
+    void product(const double* d, double* h, Scratch& scratch, const landscape::Context& context) const override {
+      ++product_calls;
+      Bowl::product(d, h, scratch, context);
+    }
+  };
+  for (const auto& [method, rule] :
+       {std::pair(Method::gradient_descent, StepRule::fixed),
+        std::pair(Method::gradient_descent, StepRule::backtracking),
+        std::pair(Method::gradient_descent, StepRule::exact), std::pair(Method::momentum, StepRule::fixed),
+        std::pair(Method::adagrad, StepRule::fixed), std::pair(Method::adam, StepRule::fixed),
+        std::pair(Method::lbfgs, StepRule::fixed), std::pair(Method::noisy_gd, StepRule::fixed),
+        std::pair(Method::perturbed_gd, StepRule::fixed), std::pair(Method::newton_cg, StepRule::fixed),
+        std::pair(Method::trust_region, StepRule::fixed)}) {
+    const Counting bowl;
+    double point[3] = {-3.0, 2.0, 9.0};
+    training::Settings settings = settings_of(method, rule, 1e-6, 12);
+    settings.threshold = 1e3;  // perturbed at once
+    settings.wait = 3;
+    std::vector<double> state(static_cast<std::size_t>(training::state_size(settings, 3)), 0.0);
+    std::vector<training::Run> runs(1);
+    runs[0].point = point;
+    runs[0].state = state.data();
+    runs[0].step_size = 0.05;
+    runs[0].ceiling = 1e12;
+    training::train(bowl, settings, runs, {}, {});
+    CAPTURE(static_cast<int>(method));
+    CHECK(runs[0].gradients == bowl.gradient_calls);
+    CHECK(runs[0].products == bowl.product_calls);
+    CHECK(runs[0].steps > 0);
+  }
 }
