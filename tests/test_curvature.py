@@ -132,6 +132,27 @@ def test_all_eigenvalues_of_a_large_problem_are_refused(ls):
     cmp.assert_raises_naming(lambda: ls.curvature.spectrum(net, zero, 6000), ValueError, "k", "6000")
 
 
+@pytest.mark.parametrize("which", ["SA", "LA"])
+def test_one_pair_of_a_large_operator(ls, which):
+    """From 20,000 parameters on the plain recurrence comes first; the residual is evaluated all the same."""
+    from scipy.sparse.linalg import eigsh
+
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((300, 150))
+    net = ls.DeepLinear(ls.Covariances.from_data(X, X[:, :10] + 0.1 * rng.standard_normal((300, 10))), (130, 20))
+    assert net.size > 20_000
+    p = ls.train(net, 1, steps=0, seed=2).point(0)
+    find = ls.curvature.smallest_eigenpair if which == "SA" else ls.curvature.largest_eigenpair
+    pair = find(net, p, tol=1e-7)
+    H = net.hessian(p)
+    expected = eigsh(H, k=1, which=which, tol=1e-10, v0=np.ones(net.size), return_eigenvectors=False)[0]
+    assert pair.value == pytest.approx(expected, rel=1e-7)
+    v = net.pack(pair.vector)
+    assert np.linalg.norm(v) == pytest.approx(1.0)
+    assert np.linalg.norm(H @ v - pair.value * v) == pytest.approx(pair.residual, rel=1e-3, abs=1e-12)
+    assert pair.converged
+
+
 @pytest.mark.slow
 def test_eigenvalues_are_those_of_curvlinops(ls):
     """The Hessian of a torch module on the samples, by curvlinops, at random weights."""

@@ -165,7 +165,7 @@ def smallest_eigenpair(
         p: A single point.
         tol: Residual relative to the largest eigenvalue in magnitude at which Lanczos stops.
         max_products: Budget of Hessian-vector products; None is ten per parameter (ARPACK's rule).
-        method: ``"dense"`` (all products, LAPACK), ``"lanczos"`` (in C++: the plain recurrence from 2,000
+        method: ``"dense"`` (all products, LAPACK), ``"lanczos"`` (in C++: the plain recurrence from 20,000
             parameters on, thick restart where that does not suffice), or ``"auto"``: dense up to
             600 parameters.
         seed: Of the starting vector.

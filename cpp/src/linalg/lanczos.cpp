@@ -118,8 +118,8 @@ class Search {
 constexpr Index kRecurrence = 160;              // steps of the plain recurrence at most
 constexpr Index kMostNumbers = Index{1} << 25;  // in the basis: 256 MB, but at least so many vectors
 constexpr Index kLeastBasis = 20;
-constexpr Index kLargeOrder = 2000;  // below it full reorthogonalisation costs nothing worth sparing
-constexpr Index kCheck = 4;          // steps between two looks at the Ritz values
+constexpr Index kLargeOrder = 20'000;  // below it reorthogonalisation in the caches costs little
+constexpr Index kCheck = 4;            // steps between two looks at the Ritz values
 
 // One extreme pair of a large operator by the plain three-term recurrence: its vectors lose their orthogonality towards
 // Ritz vectors that have converged, which gives those copies and leaves the pair that is sought alone (Paige 1976). The
