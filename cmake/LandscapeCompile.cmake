@@ -48,8 +48,9 @@ function(landscape_compile target)
     endif()
   endif()
   if(LANDSCAPE_SANITIZE)
+    # What the address sanitizer or the processor reports anyway is not checked again before every access.
     target_compile_options(${target} PRIVATE -fsanitize=${LANDSCAPE_SANITIZE} -fno-sanitize-recover=all
-                           -fno-omit-frame-pointer)
+                           -fno-sanitize=null,object-size,alignment,vptr -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${LANDSCAPE_SANITIZE})
   endif()
 endfunction()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <limits>
 
 namespace landscape {
 
@@ -18,5 +19,6 @@ using VectorMap = Eigen::Map<Vector>;
 using ConstVectorMap = Eigen::Map<const Vector>;
 
 constexpr double kUnitRoundoff = 1.1102230246251565e-16;  // u = 2^-53
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace landscape

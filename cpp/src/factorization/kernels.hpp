@@ -3,9 +3,11 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <cstdint>
 
 #include "landscape/context.hpp"
+#include "landscape/parallel.hpp"
 #include "landscape/typedefs.hpp"
 
 namespace landscape::factorization::kernels {
@@ -20,6 +22,15 @@ inline Context sized(const Context& context, Index multiplications) {
   Context result = context;
   if (multiplications < (Index{1} << 19)) result.n_threads = 1;
   return result;
+}
+
+constexpr Index kRowBlock = 128;
+
+// body(first, rows) over blocks of rows whose size depends on nothing; `work` is the multiplications of one row.
+template <class Body>
+void for_rows(Index rows, Index work, const Context& context, Body&& body) {
+  parallel_for((rows + kRowBlock - 1) / kRowBlock, sized(context, rows * work),
+               [&](Index s, int) { body(s * kRowBlock, std::min(kRowBlock, rows - s * kRowBlock)); });
 }
 
 // out[q] <- <a, rows[q]>, q < 4

@@ -5,26 +5,17 @@
 
 #include "kernels.hpp"
 #include "landscape/parallel.hpp"
+#include "landscape/rounding.hpp"
 
 namespace landscape::factorization {
 
 namespace {
 
-constexpr Index kRowBlock = 128;
-constexpr double kLevel = 64.0 * kUnitRoundoff;  // relative differences of f that mean nothing
-
-// body(first, rows) over blocks whose size depends on nothing.
-template <class Body>
-void for_rows(Index rows, Index width, const Context& context, Body&& body) {
-  parallel_for((rows + kRowBlock - 1) / kRowBlock, kernels::sized(context, 4 * rows * width),
-               [&](Index s, int) { body(s * kRowBlock, std::min(kRowBlock, rows - s * kRowBlock)); });
-}
-
 // The sum of body(first, rows), added in the order of the blocks.
 template <class Body>
 double sum_rows(Index rows, Index width, const Context& context, Body&& body) {
-  Vector partial((rows + kRowBlock - 1) / kRowBlock);
-  for_rows(rows, width, context, [&](Index r, Index n) { partial[r / kRowBlock] = body(r, n); });
+  Vector partial((rows + kernels::kRowBlock - 1) / kernels::kRowBlock);
+  kernels::for_rows(rows, 4 * width, context, [&](Index r, Index n) { partial[r / kernels::kRowBlock] = body(r, n); });
   double sum = 0.0;
   for (Index s = 0; s < partial.size(); ++s) sum += partial[s];
   return sum;
@@ -102,8 +93,8 @@ bool Newton::search(Matrix& w, const Matrix& d, const Context& context) {
   }
   trial_.resize(w.rows(), w.cols());
   for (int halving = 0; halving < 3; ++halving, t *= 0.5) {
-    for_rows(w.rows(), w.cols(), context,
-             [&](Index r, Index n) { trial_.middleRows(r, n) = w.middleRows(r, n) + t * d.middleRows(r, n); });
+    kernels::for_rows(w.rows(), 4 * w.cols(), context,
+                      [&](Index r, Index n) { trial_.middleRows(r, n) = w.middleRows(r, n) + t * d.middleRows(r, n); });
     const double value = objective_.gradient(trial_, trial_gradient_, trial_derivative_, trial_second_, context);
     const double norm = std::sqrt(inner(trial_gradient_, trial_gradient_, context));
     // Close to the optimum the fall of f, known to its own accuracy from the line, drowns in the rounding of f itself;

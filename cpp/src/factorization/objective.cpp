@@ -32,14 +32,6 @@ double sum_entries(Index entries, const Context& context, Body&& body) {
   });
 }
 
-// body(first, rows) over blocks of rows whose size depends on nothing.
-template <class Body>
-void for_rows(Index rows, Index width, const Context& context, Body&& body) {
-  constexpr Index block = 128;
-  parallel_for((rows + block - 1) / block, kernels::sized(context, 2 * rows * width),
-               [&](Index s, int) { body(s * block, std::min(block, rows - s * block)); });
-}
-
 // body(i, k, live, rows) for the entries of the rows i of one range, in groups of four.
 template <class Body>
 void for_entries(const Observed& o, Index range, const double* base, Index stride, Body&& body) {
@@ -260,14 +252,14 @@ void FactorHessian::set(const Objective& objective, const Matrix& w, const Vecto
   width_ = w.cols();
   pair_.resize(w.rows(), 2 * width_);
   change_.resize(derivative.size());
-  for_rows(w.rows(), width_, context, [&](Index r, Index n) {
+  kernels::for_rows(w.rows(), 2 * width_, context, [&](Index r, Index n) {
     pair_.block(r, 0, n, width_) = w.middleRows(r, n);
     pair_.block(r, width_, n, width_).setZero();
   });
 }
 
 void FactorHessian::advance(const Matrix& z, double beta, const Context& context) {
-  for_rows(z.rows(), width_, context, [&](Index r, Index n) {
+  kernels::for_rows(z.rows(), 2 * width_, context, [&](Index r, Index n) {
     pair_.block(r, width_, n, width_) = z.middleRows(r, n) + beta * pair_.block(r, width_, n, width_);
   });
 }

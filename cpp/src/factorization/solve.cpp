@@ -6,15 +6,13 @@
 
 #include "landscape/errors.hpp"
 #include "landscape/random.hpp"
+#include "landscape/rounding.hpp"
 #include "newton.hpp"
 #include "subspace.hpp"
 
 namespace landscape::factorization {
 
 namespace {
-
-constexpr double kLevel = 64.0 * kUnitRoundoff;  // relative differences of f that mean nothing
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The problem in units where the largest target and the largest weight are 1, by powers of four, which are exact:
 //   Y = y Y', c = c c', U = sqrt(y) U', V = sqrt(y) V', lam = c y lam', f = c y^2 f'.

@@ -15,15 +15,15 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr Index kChunk = 8192;    // rows that one thread takes at a time
-constexpr Index kSerial = 16384;  // lines that one thread sorts
+constexpr Index kRowsOfTask = 8192;  // rows that one thread takes at a time
+constexpr Index kSerial = 16384;     // lines that one thread sorts
 constexpr Index kFences = 4;
 constexpr double kFence[kFences][2] = {{1.0, 0.0}, {1.0, 1.0}, {0.0, 1.0}, {-1.0, 1.0}};
 
-Index chunks(Index n) { return (n + kChunk - 1) / kChunk; }
+Index chunks(Index n) { return (n + kRowsOfTask - 1) / kRowsOfTask; }
 
 // floor(log2 |x|), x != 0; 1024 for infinities and NaN
-int exponent_of(double x) {
+int binary_exponent(double x) {
   std::uint64_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   const int field = static_cast<int>((bits >> 52) & 0x7ff);
@@ -57,7 +57,7 @@ struct Line {
 
 Line canonical(double x1, double x2) {
   constexpr double negligible = 0x1p-400;
-  const int e = exponent_of(std::max(std::abs(x1), std::abs(x2)));
+  const int e = binary_exponent(std::max(std::abs(x1), std::abs(x2)));
   const PowerOfTwo scale(-e);
   x1 = scale * x1;
   x2 = scale * x2;
@@ -87,7 +87,7 @@ std::vector<Index> distribute(Index n, double low, double high, Index buckets, c
                               const Context& context) {
   const double scale = low < high ? (static_cast<double>(buckets) - 0.5) / (high - low) : 0.0;
   const auto bucket = [&](double k) { return static_cast<Index>((std::clamp(k, low, high) - low) * scale); };
-  const Index length = std::max(kChunk, n / 16), blocks = (n + length - 1) / length;
+  const Index length = std::max(kRowsOfTask, n / 16), blocks = (n + length - 1) / length;
   Eigen::Matrix<Index, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> place(blocks, buckets);  // counts at first
   parallel_for(blocks, context, [&](Index b, int) {
     place.row(b).setZero();
@@ -219,7 +219,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
   parallel_for(chunks(m), context, [&](Index b, int) {
     int most = INT_MIN;
     double zero = 0.0;  // NaN as soon as anything is not finite
-    for (Index i = b * kChunk; i < std::min(m, (b + 1) * kChunk); ++i) {
+    for (Index i = b * kRowsOfTask; i < std::min(m, (b + 1) * kRowsOfTask); ++i) {
       double size = 0.0;
       zero += 0.0 * x(i, 0) + 0.0 * x(i, 1);
       for (Index l = 0; l < outputs; ++l) {
@@ -230,7 +230,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
       if (size == 0.0 || (x(i, 0) == 0.0 && x(i, 1) == 0.0)) continue;
       const Line line = canonical(x(i, 0), x(i, 1));
       keys(i) = key_of(line.x1, line.x2);
-      most = std::max(most, line.exponent + exponent_of(size));
+      most = std::max(most, line.exponent + binary_exponent(size));
     }
     require(zero == 0.0, "X and Q must be finite");
     largest[static_cast<std::size_t>(b)] = most;
@@ -296,7 +296,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
   const auto examine = [&](Index b, int) {
     const std::size_t at = static_cast<std::size_t>(b);
     fresh[at] = wrong[at] = 0;
-    for (Index k = b * kChunk + 1; k <= std::min(n, (b + 1) * kChunk); ++k) {
+    for (Index k = b * kRowsOfTask + 1; k <= std::min(n, (b + 1) * kRowsOfTask); ++k) {
       Index last = k - 1;
       int sign = last > 0 ? compare_angles(result, last, k) : 1;
       if (sign < 0) wrong[at] = 1;

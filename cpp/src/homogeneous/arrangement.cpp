@@ -21,14 +21,14 @@ int exponent_of_largest(const ConstMatrixView& row) {
 }
 
 // value / unit to the nearest integer; |value| < 2^61 unit
-std::int64_t in_units(Pair value, double unit) {
+std::int64_t in_units(DoubleDouble value, double unit) {
   const double high = value.high / unit;  // a power of two: exact
   const std::int64_t whole = std::llrint(high);
   return whole + std::llrint((high - static_cast<double>(whole)) + value.low / unit);
 }
 
-Pair times(Pair a, double b) {
-  const Pair product = two_product(a.high, b);
+DoubleDouble times(DoubleDouble a, double b) {
+  const DoubleDouble product = two_product(a.high, b);
   return two_sum(product.high, product.low + a.low * b);
 }
 
@@ -123,10 +123,10 @@ double ScaledUnits::value(const Vector& w, Workspace& space, Vector* gradient) c
 
 double ScaledUnits::lower(const Vector& w) const {
   const Index m = x.rows(), outputs = q.cols();
-  std::vector<Pair> sum(static_cast<std::size_t>(outputs));
+  std::vector<DoubleDouble> sum(static_cast<std::size_t>(outputs));
   double weights = 0.0;
   for (Index i = 0; i < m; ++i) {
-    Pair t;  // x_i . w
+    DoubleDouble t;  // x_i . w
     for (Index c = 0; c < x.cols(); ++c) t = t + two_product(x(i, c), w(c));
     t = two_sum(t.high, t.low);
     if (t.high < 0.0) t = times(t, slope);
@@ -136,7 +136,7 @@ double ScaledUnits::lower(const Vector& w) const {
     }
   }
   double squared = 0.0;
-  for (const Pair& s : sum) squared += (s.high + s.low) * (s.high + s.low);
+  for (const DoubleDouble& s : sum) squared += (s.high + s.low) * (s.high + s.low);
   // |x_i . w| <= sqrt(5) |w|; a chain of m additions in twice the precision
   const double chain = static_cast<double>(m + 16);
   const double lost = 3.0 * chain * chain * 16.0 * kUnitRoundoff * kUnitRoundoff * weights + dropped + 0x1.0p-900;
@@ -181,7 +181,7 @@ Arrangement::Arrangement(const ScaledUnits& units, const Vector& w)
       for (Index c = 0; c < dimension; ++c)
         for (Index l = 0; l < outputs; ++l) {
           const std::size_t at = static_cast<std::size_t>(c * outputs + l);
-          const Pair product = two_product(q(i, l), x(i, c));
+          const DoubleDouble product = two_product(q(i, l), x(i, c));
           const std::int64_t active = in_units(product, unit), inactive = in_units(times(product, units.slope), unit);
           base[at] += same ? inactive : active;
           jump[at] += same ? active - inactive : inactive - active;

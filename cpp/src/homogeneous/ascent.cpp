@@ -19,20 +19,20 @@ namespace landscape::homogeneous {
 namespace {
 
 constexpr double kHalfTurn = 3.141592653589793;
-constexpr Index kBlock = 24;  // starts that climb together: full panels of linalg/products
+constexpr Index kClimbers = 24;  // starts that climb together: full panels of linalg/products
 
 // f and the gradient G of f^2 / 2 at a few directions, the columns of W, samples in tiles that stay in cache.
 class Values {
  public:
   Values(const Scaled& data, const Activation& act) : data_(data), act_(act) {
     const Index d = data.x.cols(), nl = data.q.cols(), m = data.x.rows();
-    tile_ = std::min(m, std::max<Index>(64, 24576 / (d + nl + 2 * kBlock) / 64 * 64));
-    t_.resize(tile_, kBlock);
-    h_.resize(tile_, kBlock);
-    s_.resize(nl, kBlock);
+    tile_ = std::min(m, std::max<Index>(64, 24576 / (d + nl + 2 * kClimbers) / 64 * 64));
+    t_.resize(tile_, kClimbers);
+    h_.resize(tile_, kClimbers);
+    s_.resize(nl, kClimbers);
   }
 
-  // W (d x k), k <= kBlock -> f (k), G (d x k). `check` runs between tiles.
+  // W (d x k), k <= kClimbers -> f (k), G (d x k). `check` runs between tiles.
   template <class Check>
   void operator()(const ConstMatrixView& w, Vector& f, MatrixView g, Check&& check) {
     const Index k = w.cols(), m = data_.x.rows();
@@ -242,11 +242,11 @@ AscentResult ascend(const ConstMatrixView& x, const ConstMatrixView& q, const Ac
   {
     // What polishing will finish need not be climbed to the end.
     const double tolerance = kinks ? std::max(settings.tolerance, 1e-3) : settings.tolerance;
-    const Index blocks = (n + kBlock - 1) / kBlock;
+    const Index blocks = (n + kClimbers - 1) / kClimbers;
     Eigen::VectorX<Index> evaluations(blocks);
     std::vector<Values> values(static_cast<std::size_t>(threads), Values(data, act));
     parallel_for(blocks, context, [&](Index block, int thread) {
-      const Index first = block * kBlock, rows = std::min(kBlock, n - first);
+      const Index first = block * kClimbers, rows = std::min(kClimbers, n - first);
       evaluations(block) =
           climb(values[thread], w.middleRows(first, rows), f.data() + first, settings.max_iterations, tolerance, [&] {
             if (thread == 0) context.check();

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "landscape/rounding.hpp"
+
 namespace landscape::homogeneous {
 
 namespace {
-
-constexpr double kLevel = 16.0 * kUnitRoundoff;  // relative differences of values that mean nothing
 
 double evaluate(const Loss& loss, const ConstMatrixView& y, const Matrix& z, Matrix& e) {
   return with_loss(loss, [&](const auto& kind) {
@@ -67,7 +67,7 @@ bool balance_intercept(const Loss& loss, const ConstMatrixView& y, Matrix& z, Ma
     for (; t > 1e-12; t *= 0.5) {
       trial = z.rowwise() + (t * d).transpose();
       next = evaluate(loss, y, trial, e);
-      if (next <= value + kLevel * std::abs(value)) break;
+      if (next <= value + kFineLevel * std::abs(value)) break;
     }
     if (!(t > 1e-12)) break;
     z.swap(trial);

@@ -1,12 +1,12 @@
 #include "landscape/homogeneous/branch_and_bound.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <queue>
 
+#include "landscape/clock.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/parallel.hpp"
 
@@ -19,8 +19,6 @@ constexpr Index kRootIterations = 200;
 // Bounds are square roots of quantities with rounding margins: below this part of sum_i |x_i| |q_i| nothing is
 // resolved, and a polar of 0 would be searched for ever.
 constexpr double kResolution = 1e-6;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct Node {
   Signs signs;
@@ -39,7 +37,7 @@ class Search {
  public:
   Search(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const BranchSettings& settings,
          const Context& context)
-      : data_(polar_data(x, q, slope)), m_(x.rows()), settings_(settings), context_(context), begin_(now()) {}
+      : data_(polar_data(x, q, slope)), m_(x.rows()), settings_(settings), context_(context), begin_(seconds_now()) {}
 
   BranchResult run();
 
@@ -135,7 +133,7 @@ BranchResult Search::finish(BranchStop stop) {
   result_.upper = data_.unscaled_up(upper);
   result_.lower = std::max(data_.unscaled_down(lower_), settings_.lower);
   result_.direction = direction_;
-  result_.seconds = now() - begin_;
+  result_.seconds = seconds_now() - begin_;
   return std::move(result_);
 }
 
@@ -169,7 +167,7 @@ BranchResult Search::run() {
   while (!open_.empty()) {
     if (open_upper() <= std::max(target(), closed_upper_)) break;
     if (result_.nodes >= settings_.max_nodes) return finish(BranchStop::nodes);
-    if (now() >= deadline_) return finish(BranchStop::seconds);
+    if (seconds_now() >= deadline_) return finish(BranchStop::seconds);
     std::vector<NodePointer> parents;
     while (!open_.empty() && static_cast<Index>(parents.size()) < kBatch && open_.top()->bound.upper > target()) {
       parents.push_back(open_.top());

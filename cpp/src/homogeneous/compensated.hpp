@@ -7,19 +7,19 @@
 
 namespace landscape::homogeneous {
 
-struct Pair {
+struct DoubleDouble {
   double high = 0.0, low = 0.0;  // stands for their sum
-  Pair operator-() const { return {-high, -low}; }
+  DoubleDouble operator-() const { return {-high, -low}; }
 };
 
 // a + b, exactly
-inline Pair two_sum(double a, double b) {
+inline DoubleDouble two_sum(double a, double b) {
   const double sum = a + b, part = sum - a;
   return {sum, (a - (sum - part)) + (b - part)};
 }
 
 // a b, exactly unless something under- or overflows
-inline Pair two_product(double a, double b) {
+inline DoubleDouble two_product(double a, double b) {
 #if defined(__FMA__) || defined(__FP_FAST_FMA) || defined(__ARM_FEATURE_FMA)
   const double product = std::fma(a, b, 0.0);
   return {product, std::fma(a, b, -product)};
@@ -32,11 +32,11 @@ inline Pair two_product(double a, double b) {
 }
 
 // The high parts lose nothing; the low parts are summed in working precision.
-inline Pair operator+(Pair a, Pair b) {
-  const Pair sum = two_sum(a.high, b.high);
+inline DoubleDouble operator+(DoubleDouble a, DoubleDouble b) {
+  const DoubleDouble sum = two_sum(a.high, b.high);
   return {sum.high, sum.low + (a.low + b.low)};
 }
-inline Pair operator-(Pair a, Pair b) { return a + -b; }
+inline DoubleDouble operator-(DoubleDouble a, DoubleDouble b) { return a + -b; }
 
 // the sign of a b - c d, exactly
 inline int compare_products(double a, double b, double c, double d) {

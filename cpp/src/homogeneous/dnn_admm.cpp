@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace landscape::homogeneous::dnn {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 const double kHalfRoot = std::sqrt(0.5);
 
 }  // namespace

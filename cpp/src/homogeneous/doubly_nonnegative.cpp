@@ -3,12 +3,13 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "dnn_admm.hpp"
+#include "landscape/clock.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/linalg/cholesky.hpp"
+#include "landscape/rounding.hpp"
 
 namespace landscape::homogeneous {
 
@@ -20,12 +21,8 @@ using dnn::product_nt;
 using dnn::product_tn;
 using linalg::rounding_gamma;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kUp = 1.0 + 16.0 * kUnitRoundoff, kDown = 1.0 - 16.0 * kUnitRoundoff;
 // What underflow can take from bounds whose scale is about 1.
 constexpr double kUnderflow = 0x1.0p-480;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // a with |entries| in [1/2, 1) times 2^exponent; 0 stays 0
 int exponent_of(double a) {
@@ -342,7 +339,7 @@ DnnBound dnn_bound(const PolarData& data, const Signs& signs, const DnnSettings&
       out.upper = upper;
       out.multipliers.swap(multipliers);
     }
-    if (out.upper <= settings.enough || now() > settings.deadline) break;
+    if (out.upper <= settings.enough || seconds_now() > settings.deadline) break;
     const double rate = std::max(gained, before - out.upper);
     gained = before - out.upper;
     if (out.iterations >= settings.min_iterations && out.upper - settings.enough > settings.patience * rate) break;

@@ -15,7 +15,7 @@ int add_expansions(const double* e, int e_size, const double* f, int f_size, dou
   double carry = 0.0;
   while (i < e_size || j < f_size) {
     const bool first = j == f_size || (i < e_size && std::abs(e[i]) < std::abs(f[j]));
-    const Pair sum = two_sum(carry, first ? e[i++] : f[j++]);
+    const DoubleDouble sum = two_sum(carry, first ? e[i++] : f[j++]);
     if (sum.low != 0.0) h[size++] = sum.low;
     carry = sum.high;
   }
@@ -28,10 +28,10 @@ int scale_expansion(const double* e, int e_size, double b, double* h) {
   int size = 0;
   double carry = 0.0;
   for (int i = 0; i < e_size; ++i) {
-    const Pair product = two_product(e[i], b);
-    const Pair low = two_sum(carry, product.low);
+    const DoubleDouble product = two_product(e[i], b);
+    const DoubleDouble low = two_sum(carry, product.low);
     if (low.low != 0.0) h[size++] = low.low;
-    const Pair high = two_sum(product.high, low.high);
+    const DoubleDouble high = two_sum(product.high, low.high);
     if (high.low != 0.0) h[size++] = high.low;
     carry = high.high;
   }

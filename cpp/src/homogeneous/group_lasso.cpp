@@ -3,13 +3,13 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "balanced_intercept.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/linalg/products.hpp"
 #include "landscape/parallel.hpp"
+#include "landscape/rounding.hpp"
 #include "lasso_columns.hpp"
 #include "lasso_losses.hpp"
 #include "quadratic_group_lasso.hpp"
@@ -18,21 +18,19 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kLevel = 16.0 * kUnitRoundoff;  // relative differences of values that mean nothing
-constexpr double kProgress = 1e-6;               // relative decrease of the value that is worth a round
-constexpr Index kIdleRounds = 20;                // without progress of value or gap
-constexpr Index kNewtonSteps = 6;                // of one round
-constexpr Index kFirstSet = 24;                  // units of the first working set
+constexpr double kProgress = 1e-6;  // relative decrease of the value that is worth a round
+constexpr Index kIdleRounds = 20;   // without progress of value or gap
+constexpr Index kNewtonSteps = 6;   // of one round
+constexpr Index kFirstSet = 24;     // units of the first working set
 
 double power_of_two_near(double x) {
   return x > 0.0 && std::isfinite(x) ? std::ldexp(1.0, static_cast<int>(std::lround(std::log2(x)))) : 1.0;
 }
 
-class Solver {
+class GroupLasso {
  public:
-  Solver(const ConstMatrixView& h, const ConstMatrixView& y, const Loss& loss, double lam, bool intercept,
-         const GroupLassoSettings& settings, const Context& context)
+  GroupLasso(const ConstMatrixView& h, const ConstMatrixView& y, const Loss& loss, double lam, bool intercept,
+             const GroupLassoSettings& settings, const Context& context)
       : h_(h),
         loss_(loss),
         intercept_(intercept),
@@ -256,7 +254,7 @@ class Solver {
 };
 
 // The support, and of the units with |G_j| > lam those of largest |G_j|, about as many as there are in the support.
-std::vector<Index> Solver::working_set() const {
+std::vector<Index> GroupLasso::working_set() const {
   std::vector<Index> set = support(), others;
   for (Index j = 0; j < k_; ++j)
     if (length_(j) > lam_ && c_.row(j).isZero(0.0)) others.push_back(j);
@@ -272,7 +270,7 @@ std::vector<Index> Solver::working_set() const {
 }
 
 // The minimiser of the penalised quadratic model on the working set, or for a loss that is not quadratic a step to it.
-void Solver::improve(double relative) {
+void GroupLasso::improve(double relative) {
   const std::vector<Index> set = working_set();
   const Index w = static_cast<Index>(set.size());
   columns_.add(set, quadratic(), context_);
@@ -302,13 +300,13 @@ void Solver::improve(double relative) {
   for (Index steps = 0; n_ > 1 && steps < kNewtonSteps; ++steps) {
     const double gain = newton(relative);
     if (!(gain > 0.1 * gained) && gained < kInfinity) break;
-    if (!(gain > kLevel * value_)) break;
+    if (!(gain > kFineLevel * value_)) break;
     gained = gain;
   }
 }
 
 // Q <- sum_i w_i (x_i - centre)(x_i - centre)^T over the columns of the set, w_i >= the second derivatives in row i
-Solver::Weighted Solver::weighted_gram(const std::vector<Index>& set) {
+GroupLasso::Weighted GroupLasso::weighted_gram(const std::vector<Index>& set) {
   const Index w = static_cast<Index>(set.size());
   Weighted model;
   Vector weights(m_);
@@ -333,7 +331,7 @@ Solver::Weighted Solver::weighted_gram(const std::vector<Index>& set) {
 }
 
 // C <- C + t D, b <- b + t beta with t = 1, 1/2, ... until the value does not grow; returns t, or 0 if none was found.
-double Solver::advance(const std::vector<Index>& set, const Matrix& d, const Vector& beta) {
+double GroupLasso::advance(const std::vector<Index>& set, const Matrix& d, const Vector& beta) {
   const Index w = static_cast<Index>(set.size());
   spread_.setZero(columns_.count(), n_);
   Matrix old(w, n_);
@@ -349,7 +347,7 @@ double Solver::advance(const std::vector<Index>& set, const Matrix& d, const Vec
     trial = z_ + t * dz;
     const double loss = evaluate(trial, nullptr);
     const double change = (loss - loss_value_) + lam_ * (penalty(old + t * d) - before);
-    if (!(change <= kLevel * value_)) continue;
+    if (!(change <= kFineLevel * value_)) continue;
     loss_value_ = loss;
     value_ += change;
     z_.swap(trial);
@@ -363,7 +361,7 @@ double Solver::advance(const std::vector<Index>& set, const Matrix& d, const Vec
 // A Newton step on the support, for losses whose second derivatives couple the outputs or differ among them: conjugate
 // gradients, with the weighted model as preconditioner. Rows that the step takes past zero are set to zero where that
 // helps. Returns the decrease of the value.
-double Solver::newton(double relative) {
+double GroupLasso::newton(double relative) {
   const std::vector<Index> set = support();
   const Index s = static_cast<Index>(set.size());
   if (s == 0) return 0.0;
@@ -448,7 +446,7 @@ GroupLassoResult group_lasso(const ConstMatrixView& h, const ConstMatrixView& y,
           "offset must have one entry for each column of y, and no intercept beside it");
   require(start.size() == 0 || (start.rows() == h.cols() && start.cols() == y.cols()),
           "start must be empty or have a row for each column of h and the columns of y");
-  Solver solver(h, y, loss, lam, intercept, settings, context);
+  GroupLasso solver(h, y, loss, lam, intercept, settings, context);
   solver.start(start);
   return solver.run();
 }

@@ -34,12 +34,12 @@ std::vector<std::vector<Index>> subsets(const std::vector<Index>& members, std::
 
 // Every face but {0} has a ray on its boundary, on which r - 1 independent members vanish; the faces at a ray are those
 // of the members that vanish there.
-std::set<Signs> local_faces(const Matrix& normals, const std::vector<Index>& members,
-                            const std::vector<int>& coordinates) {
+std::set<FaceSigns> local_faces(const Matrix& normals, const std::vector<Index>& members,
+                                const std::vector<int>& coordinates) {
   const std::size_t rank = coordinates.size(), n = members.size();
-  std::set<Signs> faces{Signs(n, 0)};
+  std::set<FaceSigns> faces{FaceSigns(n, 0)};
   if (rank == 1) {
-    Signs signs(n);
+    FaceSigns signs(n);
     for (const int side : {1, -1}) {
       for (std::size_t j = 0; j < n; ++j) signs[j] = sign_of(side * normals(coordinates[0], members[j]));
       faces.insert(signs);
@@ -54,7 +54,7 @@ std::set<Signs> local_faces(const Matrix& normals, const std::vector<Index>& mem
       if (minor_of(normals, chosen, rest) != 0.0) fewer = rest;
     }
     if (fewer.empty()) continue;
-    Signs at_ray(n);
+    FaceSigns at_ray(n);
     std::vector<Index> vanishing;
     chosen.push_back(0);
     for (std::size_t j = 0; j < n; ++j) {
@@ -62,9 +62,9 @@ std::set<Signs> local_faces(const Matrix& normals, const std::vector<Index>& mem
       at_ray[j] = sign_of(minor_of(normals, chosen, coordinates));
       if (at_ray[j] == 0) vanishing.push_back(members[j]);
     }
-    for (const Signs& there : local_faces(normals, vanishing, fewer))
+    for (const FaceSigns& there : local_faces(normals, vanishing, fewer))
       for (const int side : {1, -1}) {
-        Signs signs(n);
+        FaceSigns signs(n);
         for (std::size_t j = 0, k = 0; j < n; ++j)
           signs[j] = at_ray[j] == 0 ? there[k++] : static_cast<signed char>(side * at_ray[j]);
         faces.insert(signs);
@@ -73,10 +73,10 @@ std::set<Signs> local_faces(const Matrix& normals, const std::vector<Index>& mem
   return faces;
 }
 
-std::vector<LocalPattern> local_patterns(const std::set<Signs>& faces) {
+std::vector<LocalPattern> local_patterns(const std::set<FaceSigns>& faces) {
   std::map<std::vector<std::size_t>, std::vector<std::vector<std::size_t>>> by_positive;
   std::size_t members = 0;
-  for (const Signs& face : faces) {
+  for (const FaceSigns& face : faces) {
     members = face.size();
     std::vector<std::size_t> positive, vanishing;
     for (std::size_t j = 0; j < members; ++j) {
@@ -87,7 +87,7 @@ std::vector<LocalPattern> local_patterns(const std::set<Signs>& faces) {
   }
   std::vector<LocalPattern> result;
   for (auto& [positive, vanishing] : by_positive) {
-    LocalPattern pattern{positive, Signs(members, -1), std::move(vanishing)};
+    LocalPattern pattern{positive, FaceSigns(members, -1), std::move(vanishing)};
     for (const std::size_t j : positive) pattern.signs[j] = 1;
     result.push_back(std::move(pattern));
   }

@@ -8,18 +8,18 @@
 
 namespace landscape::homogeneous {
 
-using Signs = std::vector<signed char>;
+using FaceSigns = std::vector<signed char>;
 
 // The normals `members`, restricted to r <= 3 `coordinates` in which they have rank r.
-std::set<Signs> local_faces(const Matrix& normals, const std::vector<Index>& members,
-                            const std::vector<int>& coordinates);
+std::set<FaceSigns> local_faces(const Matrix& normals, const std::vector<Index>& members,
+                                const std::vector<int>& coordinates);
 
 // Faces that share A: the same members are positive, and A is the same whatever sign a member that vanishes is given.
 struct LocalPattern {
   std::vector<std::size_t> positive;                // members
-  Signs signs;                                      // +1 where positive, else -1
+  FaceSigns signs;                                  // +1 where positive, else -1
   std::vector<std::vector<std::size_t>> vanishing;  // members, of each face
 };
-std::vector<LocalPattern> local_patterns(const std::set<Signs>& faces);
+std::vector<LocalPattern> local_patterns(const std::set<FaceSigns>& faces);
 
 }  // namespace landscape::homogeneous

@@ -10,8 +10,8 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kSame = 1e-14;  // 1 - cosine of directions that count as one
-constexpr double kZero = 1e-13;  // |x_i . v| / (|x_i| |v|): on the kink
+constexpr double kSame = 1e-14;       // 1 - cosine of directions that count as one
+constexpr double kZeroAngle = 1e-13;  // |x_i . v| / (|x_i| |v|): on the kink
 
 bool along(const Eigen::RowVectorXd& a, const Eigen::RowVectorXd& b) {
   const double sizes = a.norm() * b.norm();
@@ -50,7 +50,7 @@ bool merge_units(const UnitObjective& o, UnitPoint& point) {
     for (Index k = 0; k < r; ++k) {
       const double size = point.v.row(k).norm();
       for (Index i = 0; i < m; ++i) {
-        const double limit = kZero * o.problem.x.row(i).norm() * size;
+        const double limit = kZeroAngle * o.problem.x.row(i).norm() * size;
         signs(i, k) = t(i, k) > limit ? 1 : t(i, k) < -limit ? -1 : 0;
       }
     }

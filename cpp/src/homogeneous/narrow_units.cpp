@@ -9,10 +9,10 @@ namespace {
 using Packet = Eigen::internal::packet_traits<double>::type;
 constexpr Index kWidth = Eigen::internal::unpacket_traits<Packet>::size;
 constexpr Index kPackets = 2;  // side by side: they hide each other's latency
-constexpr Index kBlock = kPackets * kWidth;
+constexpr Index kPanelRows = kPackets * kWidth;
 constexpr Index kMost = 8;  // inputs
 
-Index padded(Index rows) { return (rows + kBlock - 1) / kBlock * kBlock; }
+Index padded(Index rows) { return (rows + kPanelRows - 1) / kPanelRows * kPanelRows; }
 
 // act(t), and w act'(t), for each kind of activation
 struct Relu {
@@ -57,7 +57,7 @@ template <int D, class Pieces>
 void forward(const Pieces& act, const Matrix& x, const ConstMatrixMap& v, const ConstMatrixMap& u, Matrix& z) {
   using namespace Eigen::internal;
   const Index d = D > 0 ? D : x.rows(), width = v.cols();
-  for (Index first = 0; first < x.cols(); first += kBlock) {
+  for (Index first = 0; first < x.cols(); first += kPanelRows) {
     Packet in[kMost][kPackets];
     for (Index j = 0; j < d; ++j)
       for (Index p = 0; p < kPackets; ++p) in[j][p] = ploadu<Packet>(&x(j, first + p * kWidth));
@@ -94,7 +94,7 @@ void backward_one(const Pieces& act, int power, const Matrix& x, const ConstMatr
       weight[j] = pset1<Packet>(v(j, k));
       slope0[j] = slope1[j] = act.zero;
     }
-    for (Index at = 0; at < columns; at += kBlock) {
+    for (Index at = 0; at < columns; at += kPanelRows) {
       const double* in = x.data() + at;
       Packet t0 = pmul(ploadu<Packet>(in), weight[0]), t1 = pmul(ploadu<Packet>(in + kWidth), weight[0]);
       for (Index j = 1; j < d; ++j) {
@@ -135,7 +135,7 @@ void backward(const Pieces& act, const Matrix& x, const ConstMatrixMap& v, const
       out[o] = pset1<Packet>(u(o, k));
       gain0[o] = gain1[o] = act.zero;
     }
-    for (Index at = 0; at < columns; at += kBlock) {
+    for (Index at = 0; at < columns; at += kPanelRows) {
       const double* in = x.data() + at;
       const double* residual = g.data() + at;
       Packet t0 = pmul(ploadu<Packet>(in), weight[0]), t1 = pmul(ploadu<Packet>(in + kWidth), weight[0]);

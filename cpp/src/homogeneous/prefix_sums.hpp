@@ -44,16 +44,16 @@ class PrefixSums {
   double weight() const { return weight_; }
 
   // R before line k + 1 of block b, k = b kBlock
-  const Pair* before(Index block) const { return states_.data() + block * 2 * outputs_; }
+  const DoubleDouble* before(Index block) const { return states_.data() + block * 2 * outputs_; }
 
   // row l of R: r <- r - q~_kl x~_k^T
-  void pass(Index k, Index l, Pair* r) const {
+  void pass(Index k, Index l, DoubleDouble* r) const {
     r[0] = r[0] - two_product(lines_.q(k, l), lines_.x1(k));
     r[1] = r[1] - two_product(lines_.q(k, l), lines_.x2(k));
   }
 
   // R behind all lines that w has passed. Needs w1 < 0, or w1 = 0 < w2.
-  std::vector<Pair> at(double w1, double w2) const {
+  std::vector<DoubleDouble> at(double w1, double w2) const {
     Index low = 0, high = lines_.size;  // x~_k . w < 0 for the first lines and for no other
     while (low < high) {
       const Index k = (low + high) / 2 + 1;
@@ -63,33 +63,34 @@ class PrefixSums {
         high = k - 1;
     }
     const Index block = std::min(low / kBlock, blocks() - 1);
-    std::vector<Pair> r(before(block), before(block) + 2 * outputs_);
+    std::vector<DoubleDouble> r(before(block), before(block) + 2 * outputs_);
     for (Index k = block * kBlock + 1; k <= low; ++k)
       for (Index l = 0; l < outputs_; ++l) pass(k, l, r.data() + 2 * l);
     return r;
   }
 
   // (A+, A-) of entry j = 2 l or 2 l + 1, rounded once
-  void forms(Index j, Pair r, double& plus, double& minus) const {
-    const Pair n = total_[static_cast<std::size_t>(j)] - r;
+  void forms(Index j, DoubleDouble r, double& plus, double& minus) const {
+    const DoubleDouble n = total_[static_cast<std::size_t>(j)] - r;
     plus = combined(r, n);
     minus = combined(n, r);
   }
 
  private:
-  double combined(Pair r, Pair n) const {
-    const Pair product = two_product(slope_, n.high), sum = two_sum(r.high, product.high);
+  double combined(DoubleDouble r, DoubleDouble n) const {
+    const DoubleDouble product = two_product(slope_, n.high), sum = two_sum(r.high, product.high);
     return sum.high + (sum.low + (product.low + (r.low + slope_ * n.low)));
   }
 
   void sum(const Context& context) {
     const Index entries = 2 * outputs_, count = blocks();
-    std::vector<Pair> sums(static_cast<std::size_t>(2 * entries * count));  // of q~ x~^T in each block: s = 1, s = -1
+    std::vector<DoubleDouble> sums(
+        static_cast<std::size_t>(2 * entries * count));  // of q~ x~^T in each block: s = 1, s = -1
     std::vector<double> weights(static_cast<std::size_t>(count));
     parallel_for(count, context, [&](Index b, int) {
       double weight = 0.0;
       for (Index k = b * kBlock + 1; k <= std::min(lines_.size, (b + 1) * kBlock); ++k) {
-        Pair* const r = sums.data() + (2 * b + (lines_.side(k) < 0.0 ? 1 : 0)) * entries;
+        DoubleDouble* const r = sums.data() + (2 * b + (lines_.side(k) < 0.0 ? 1 : 0)) * entries;
         const double x1 = lines_.x1(k), x2 = lines_.x2(k), size = std::abs(x1) + x2;
         for (Index l = 0; l < outputs_; ++l) {
           const double ql = lines_.q(k, l);
@@ -101,13 +102,13 @@ class PrefixSums {
       weights[static_cast<std::size_t>(b)] = weight;
     });
 
-    std::vector<Pair> active(static_cast<std::size_t>(entries)), inactive(active);  // R_0, N_0
+    std::vector<DoubleDouble> active(static_cast<std::size_t>(entries)), inactive(active);  // R_0, N_0
     weight_ = 0.0;
     for (Index b = 0; b < count; ++b) {
       weight_ += weights[static_cast<std::size_t>(b)];
       for (Index j = 0; j < entries; ++j) {
-        const Pair* const block = sums.data() + 2 * b * entries + j;
-        Pair &r = active[static_cast<std::size_t>(j)], &n = inactive[static_cast<std::size_t>(j)];
+        const DoubleDouble* const block = sums.data() + 2 * b * entries + j;
+        DoubleDouble &r = active[static_cast<std::size_t>(j)], &n = inactive[static_cast<std::size_t>(j)];
         r = r + block[0];
         n = n - block[entries];
       }
@@ -118,7 +119,7 @@ class PrefixSums {
     states_.resize(static_cast<std::size_t>(entries * count));
     for (Index b = 0; b + 1 < count; ++b)
       for (Index j = 0; j < entries; ++j) {
-        const Pair* const block = sums.data() + 2 * b * entries + j;
+        const DoubleDouble* const block = sums.data() + 2 * b * entries + j;
         states_[static_cast<std::size_t>((b + 1) * entries + j)] = before(b)[j] - (block[0] + block[entries]);
       }
     constexpr double u = kUnitRoundoff;
@@ -129,7 +130,7 @@ class PrefixSums {
   Index outputs_;
   double slope_;
   AngularOrder lines_;
-  std::vector<Pair> total_, states_;  // R + N; R before each block
+  std::vector<DoubleDouble> total_, states_;  // R + N; R before each block
   double error_ = 0.0, weight_ = 0.0;
 };
 

@@ -3,17 +3,15 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kFirstSweeps = 12;  // at most so many; they end when the support stays
 constexpr Index kSweeps = 3;
-constexpr double kLongest = 100.0;  // |D| / |C| of a Newton step
-constexpr Index kMaxRounds = 300, kIdleRounds = 30;
+constexpr double kLongestStep = 100.0;  // |D| / |C| of a Newton step
+constexpr Index kMaxRounds = 300, kIdleNewtonRounds = 30;
 constexpr double kRidge = 1e-14;  // times the order and the largest diagonal entry: duplicates are normal
 
 using Factor = Eigen::LLT<Eigen::Ref<Matrix, 0, Eigen::OuterStride<>>, Eigen::Lower>;  // in place
@@ -150,7 +148,7 @@ bool QuadraticGroupLasso::newton_direction() {
   newton_.solve(d_);
   // Along null vectors of Q the step is as long as the ridge allows, its curvature nothing but rounding; a block
   // vanishes long before.
-  const double length = d_.norm(), longest = kLongest * c.norm();
+  const double length = d_.norm(), longest = kLongestStep * c.norm();
   if (length > longest) d_ *= longest / length;
   return std::isfinite(length);
 }
@@ -296,7 +294,7 @@ void QuadraticGroupLasso::prune() {
 void QuadraticGroupLasso::minimise(double tolerance) {
   double best = kInfinity;
   Index idle = 0;
-  for (Index round = 0; round < kMaxRounds && idle <= kIdleRounds; ++round) {
+  for (Index round = 0; round < kMaxRounds && idle <= kIdleNewtonRounds; ++round) {
     for (Index i = 0; i < (round == 0 ? kFirstSweeps : kSweeps); ++i)
       if (!sweep() && i > 0) break;
     const double here = violation(false);

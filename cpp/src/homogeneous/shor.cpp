@@ -3,21 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
-#include <limits>
 
 #include "landscape/errors.hpp"
 #include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/products.hpp"
+#include "landscape/rounding.hpp"
 #include "scaled.hpp"
 
 namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Covers a few dozen products, sums and roots of bounds.
-constexpr double kUp = 1.0 + 64.0 * kUnitRoundoff;
 
 using linalg::rounding_gamma;
 
@@ -29,7 +27,7 @@ Matrix dominating_factor(const ConstMatrixView& a, const Context& context) {
   Matrix g(m, m);
   linalg::multiply_by_transposed(a, a, g, context);
   // L L^T = fl(G + room I) + D: room covers |D|, the forming of G and the addition.
-  double room = (rounding_gamma(a.cols() + 4) * trace + kScaledUnderflow) * kUp;
+  double room = (rounding_gamma(a.cols() + 4) * trace + kScaledUnderflow) * kFarUp;
   room = (room + linalg::cholesky_margin(m, trace * 1.001 + static_cast<double>(m) * room)) * 2.0 +
          4.0 * kUnitRoundoff * trace;
   g.diagonal().array() += room;
@@ -41,7 +39,7 @@ Matrix dominating_factor(const ConstMatrixView& a, const Context& context) {
 double proved_largest_eigenvalue(const ConstMatrixView& c, double error, const Context& context) {
   const Index n = c.rows();
   const double largest = linalg::symmetric_eigen(c, context).values(n - 1);
-  const double trace = c.diagonal().cwiseAbs().sum() * kUp, size = std::abs(largest) + trace;
+  const double trace = c.diagonal().cwiseAbs().sum() * kFarUp, size = std::abs(largest) + trace;
   double room = 4.0 * (error + linalg::cholesky_margin(n, static_cast<double>(n) * std::abs(largest) + trace)) +
                 64.0 * kUnitRoundoff * size + kScaledUnderflow;
   Matrix factor(n, n);
@@ -53,7 +51,7 @@ double proved_largest_eigenvalue(const ConstMatrixView& c, double error, const C
     const double rounding = 2.0 * kUnitRoundoff * (mu + trace);
     const double margin =
         linalg::cholesky_margin(n, factor.diagonal().cwiseAbs().sum() * (1.0 + rounding_gamma(n))) + rounding + error;
-    if (linalg::cholesky(factor, context)) return std::max(0.0, (mu + margin * kUp) * kUp);
+    if (linalg::cholesky(factor, context)) return std::max(0.0, (mu + margin * kFarUp) * kFarUp);
   }
   return kInfinity;
 }
@@ -109,7 +107,7 @@ double Shor::proved(const Vector& nu) const {
   const int k = exponent / 2;
   const double scale = std::ldexp(1.0, -k);
   const double forming =
-      gamma * around * kUp * (q_size + scale * scale * e_ * e_ * x_size + std::abs(scale * c_) * cross) * kUp +
+      gamma * around * kFarUp * (q_size + scale * scale * e_ * e_ * x_size + std::abs(scale * c_) * cross) * kFarUp +
       (1.0 + scale * scale) * 0x1.0p-600;  // underflow, magnified by nu at most
   double room = 1e-13;
   for (int attempt = 0; attempt < 16; ++attempt, room *= 8.0) {
@@ -123,10 +121,10 @@ double Shor::proved(const Vector& nu) const {
     full.topLeftCorner(nl, nl).diagonal().array() += forming + 1e-14;
     const double trace = full.diagonal().cwiseAbs().sum() * (1.0 + rounding_gamma(nl + d));
     const double diagonal = 4.0 * kUnitRoundoff * (2.0 + q_size + scale * scale * (mu + e_ * e_ * x_size)) * around;
-    const double delta = (linalg::cholesky_margin(nl + d, trace) + forming + diagonal + forming + 1e-14) * kUp;
+    const double delta = (linalg::cholesky_margin(nl + d, trace) + forming + diagonal + forming + 1e-14) * kFarUp;
     if (!linalg::cholesky(full, context_)) continue;
     // The exact matrix plus delta I is positive; with nu (1 + delta) in place of nu the first block is I - Q^T N^-1 Q.
-    return (1.0 + delta) * (mu + delta / (scale * scale)) * kUp;
+    return (1.0 + delta) * (mu + delta / (scale * scale)) * kFarUp;
   }
   return kInfinity;
 }

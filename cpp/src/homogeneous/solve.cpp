@@ -8,6 +8,7 @@
 #include "joint_descent.hpp"
 #include "landscape/errors.hpp"
 #include "landscape/homogeneous/group_lasso.hpp"
+#include "landscape/rounding.hpp"
 #include "lasso_losses.hpp"
 #include "merge_units.hpp"
 #include "unit_objective.hpp"
@@ -16,14 +17,13 @@ namespace landscape::homogeneous {
 
 namespace {
 
-constexpr double kLevel = 64.0 * kUnitRoundoff;  // relative differences of the value that mean nothing
-constexpr double kAbove = 1e-12;                 // a new unit's polar value is above lam by that much, relatively
-constexpr Index kIdleRounds = 5;
+constexpr double kAbove = 1e-12;  // a new unit's polar value is above lam by that much, relatively
+constexpr Index kIdleInsertions = 5;
 
-class Solver {
+class NetworkSolver {
  public:
-  Solver(const Problem& problem, const Activation& act, const PolarOracle& polar, const NetworkSolveSettings& settings,
-         const Context& context)
+  NetworkSolver(const Problem& problem, const Activation& act, const PolarOracle& polar,
+                const NetworkSolveSettings& settings, const Context& context)
       : problem_(problem), act_(act), o_(problem_, act), polar_(polar), settings_(settings), context_(context) {
     context_.blas = nullptr;  // the same bits for every number of threads
   }
@@ -98,7 +98,7 @@ class Solver {
       const bool moved = value_ < before - 1e-6 * gap - kLevel * std::abs(before);
       idle = moved || gap < 0.9 * best_gap ? 0 : idle + 1;
       best_gap = std::min(best_gap, gap);
-      if (idle > kIdleRounds || (!moved && idle > 2 && missing.values.size() == 0)) {
+      if (idle > kIdleInsertions || (!moved && idle > 2 && missing.values.size() == 0)) {
         return inserted < missing.values.size() && settings_.width_max >= 0 && point_.width() >= settings_.width_max
                    ? SolveStatus::width_limit
                    : SolveStatus::stagnated;
@@ -283,7 +283,7 @@ NetworkSolveResult solve(const Problem& problem, const Activation& act, const Co
           "the start must be u (nL x r) and v (d x r)");
   require(b.size() == problem.y.cols(), "b must have one entry for each output");
   require(settings.width_max < 0 || u.cols() <= settings.width_max, "the start must have at most width_max units");
-  Solver solver(problem, act, polar, settings, context);
+  NetworkSolver solver(problem, act, polar, settings, context);
   solver.start(u, v, b, directions);
   return solver.result(solver.run());
 }

@@ -7,14 +7,13 @@
 #include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/largest_singular_value.hpp"
 #include "landscape/linalg/products.hpp"
+#include "landscape/rounding.hpp"
 #include "scaled.hpp"
 #include "shor.hpp"
 
 namespace landscape::homogeneous {
 
 namespace {
-
-constexpr double kUp = 1.0 + 64.0 * kUnitRoundoff;
 
 using linalg::rounding_gamma;
 
@@ -30,7 +29,7 @@ struct Norm {
 
 Norm spectral_norm(const ConstMatrixView& a, double error, const Context& context) {
   const auto bounds = linalg::largest_singular_value(linalg::measured(a), {}, Matrix(a.cols(), 0), context);
-  return {(bounds.upper + error) * kUp, bounds.failure};
+  return {(bounds.upper + error) * kFarUp, bounds.failure};
 }
 
 class Bounds {
@@ -75,7 +74,7 @@ class Bounds {
 void Bounds::norms() {
   x_norm_ = spectral_norm(data_.x, kScaledUnderflow, context_);
   q_norm_ = spectral_norm(data_.q, kScaledUnderflow, context_);
-  result_.norms = x_norm_.upper * (act_.power == 2 ? x_norm_.upper : 1.0) * q_norm_.upper * kUp;
+  result_.norms = x_norm_.upper * (act_.power == 2 ? x_norm_.upper : 1.0) * q_norm_.upper * kFarUp;
   result_.failure = x_norm_.failure + q_norm_.failure;
 }
 
@@ -99,14 +98,14 @@ void Bounds::shor() {
   Shor bound(data_.x, data_.q, slope, context_);
   const Vector nu = bound.minimise(settings_.shor_iterations, settings_.shor_tolerance, result_.iterations);
   if (nu.size() == 0) return;
-  result_.shor = std::sqrt(bound.proved(nu)) * kUp;
+  result_.shor = std::sqrt(bound.proved(nu)) * kFarUp;
   // |t| with the same N, scaled until Q^T N^-1 Q <= I, is bounded by |N^1/2 X|_2.
   if (slope > -1.0) {
     const Matrix weighted = data_.q.array().colwise() / nu.array().sqrt();
     const Norm norm = spectral_norm(weighted, 0.0, context_);
     const double absolute =
         std::sqrt(Shor(data_.x, data_.q, -1.0, context_).proved(nu * (norm.upper * norm.upper * (1.0 + 1e-10))));
-    result_.split = std::min(result_.split, split_upper_from_abs(result_.linear, absolute * kUp, slope));
+    result_.split = std::min(result_.split, split_upper_from_abs(result_.linear, absolute * kFarUp, slope));
   }
   Index row = 0;
   for (Index i = 0; i < result_.nu.size(); ++i)
@@ -117,7 +116,8 @@ double Bounds::form(const Vector& weight) {
   const Matrix weighted = data_.x.array().colwise() * weight.array();
   Matrix c(data_.x.cols(), data_.x.cols());
   linalg::multiply_transposed(weighted, data_.x, c, context_);
-  return proved_largest_eigenvalue(c, rounding_gamma(m_ + 12) * form_size(weight) * kUp + kScaledUnderflow, context_);
+  return proved_largest_eigenvalue(c, rounding_gamma(m_ + 12) * form_size(weight) * kFarUp + kScaledUnderflow,
+                                   context_);
 }
 
 void Bounds::squared() {
@@ -135,7 +135,7 @@ void Bounds::squared() {
     return;
   }
   // |q_i| rounded up
-  const double definite = form(data_.q_norm * (around_ * kUp));
+  const double definite = form(data_.q_norm * (around_ * kFarUp));
   result_.definite = definite;
   if (d > settings_.unfolded_up_to) return;
   // vec(x x^T) without its repetitions, which count as sqrt(2)
@@ -148,7 +148,7 @@ void Bounds::squared() {
   linalg::multiply_transposed(data_.q, products, unfolding, context_);
   const double error = rounding_gamma(m_ + 12) * form_size(data_.q_norm) * around_ + kScaledUnderflow;
   const Norm norm = spectral_norm(unfolding, error, context_);
-  result_.unfolded = (0.5 * (1.0 + a2) * norm.upper + 0.5 * (1.0 - a2) * definite) * kUp;
+  result_.unfolded = (0.5 * (1.0 + a2) * norm.upper + 0.5 * (1.0 - a2) * definite) * kFarUp;
   result_.failure += norm.failure;
 }
 
@@ -206,17 +206,17 @@ SpectralBounds norm_bound(const ConstMatrixView& x, const ConstMatrixView& q, co
   result.upper = result.norms = 0.0;
   if (data.x.rows() == 0) return result;
   const Norm on_x = spectral_norm(data.x, kScaledUnderflow, own), on_q = spectral_norm(data.q, kScaledUnderflow, own);
-  result.upper = result.norms = unscaled_upper(on_x.upper * on_q.upper * kUp, data.x_exponent + data.q_exponent);
+  result.upper = result.norms = unscaled_upper(on_x.upper * on_q.upper * kFarUp, data.x_exponent + data.q_exponent);
   result.failure = on_x.failure + on_q.failure;
   return result;
 }
 
 double split_upper_from_abs(double linear, double absolute, double slope) {
-  return (0.5 * (1.0 + slope) * linear + 0.5 * (1.0 - slope) * absolute) * kUp;
+  return (0.5 * (1.0 + slope) * linear + 0.5 * (1.0 - slope) * absolute) * kFarUp;
 }
 
 double split_upper_from_relu(double linear, double relu, double slope) {
-  return (std::abs(slope) * linear + (1.0 - slope) * relu) * kUp;
+  return (std::abs(slope) * linear + (1.0 - slope) * relu) * kFarUp;
 }
 
 double shor_upper(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const Vector& nu, int q_exponent,
@@ -236,7 +236,7 @@ double shor_upper(const ConstMatrixView& x, const ConstMatrixView& q, double slo
   if (data.q.cols() > m) data.q = dominating_factor(data.q, own);
   if (data.x.size() == 0 || data.q.size() == 0) return SpectralBounds::kNone;
   const double mu = Shor(data.x, data.q, slope, own).proved(kept);
-  return unscaled_upper(std::sqrt(mu) * kUp, data.x_exponent + data.q_exponent);
+  return unscaled_upper(std::sqrt(mu) * kFarUp, data.x_exponent + data.q_exponent);
 }
 
 }  // namespace landscape::homogeneous

@@ -83,7 +83,7 @@ class Sweep {
 
  private:
   void block(Index b, Best& best) const;
-  void evaluate(Index first, Index count, Pair* r, Arcs arcs[2]) const;
+  void evaluate(Index first, Index count, DoubleDouble* r, Arcs arcs[2]) const;
   void look(Index first, Index count, const Arcs& arcs, double sign, Best& best) const;
   double lower(double w1, double w2) const;
 
@@ -94,7 +94,7 @@ class Sweep {
 };
 
 // Arcs first..first + count - 1, arc k between d_k and d_{k+1}, from R of the first one; R of the last one is left.
-void Sweep::evaluate(Index first, Index count, Pair* r, Arcs arcs[2]) const {
+void Sweep::evaluate(Index first, Index count, DoubleDouble* r, Arcs arcs[2]) const {
   std::array<double, kTile + 1> x1, x2;
   for (Index i = 0; i <= count; ++i) {
     x1[i] = sums_.lines().x1(first + i);
@@ -102,9 +102,9 @@ void Sweep::evaluate(Index first, Index count, Pair* r, Arcs arcs[2]) const {
   }
   Tile m11[2], m12[2], m22[2], squared[2];
   for (Tile* tiles : {m11, m12, m22, squared}) tiles[0] = tiles[1] = Tile{};
-  Pair prefix1[kTile], prefix2[kTile];
+  DoubleDouble prefix1[kTile], prefix2[kTile];
   for (Index l = 0; l < sums_.outputs(); ++l) {
-    Pair state[2] = {r[2 * l], r[2 * l + 1]};
+    DoubleDouble state[2] = {r[2 * l], r[2 * l + 1]};
     for (Index i = 0; i < count; ++i) {
       if (i > 0) sums_.pass(first + i, l, state);
       prefix1[i] = state[0];
@@ -172,7 +172,7 @@ void Sweep::look(Index first, Index count, const Arcs& arcs, double sign, Best& 
 
 void Sweep::block(Index b, Best& best) const {
   const Index end = std::min(sums_.lines().size, (b + 1) * PrefixSums::kBlock);
-  std::vector<Pair> r(sums_.before(b), sums_.before(b) + 2 * sums_.outputs());
+  std::vector<DoubleDouble> r(sums_.before(b), sums_.before(b) + 2 * sums_.outputs());
   Arcs arcs[2];
   for (Index first = b * PrefixSums::kBlock; first < end; first += kTile - 1) {
     const Index count = std::min(kTile, end - first + 1);
@@ -189,7 +189,7 @@ void Sweep::block(Index b, Best& best) const {
 // f(w) / |w| minus everything that rounding may have added to it
 double Sweep::lower(double w1, double w2) const {
   const bool swept = w1 < 0.0 || (w1 == 0.0 && w2 > 0.0);
-  const std::vector<Pair> r = swept ? sums_.at(w1, w2) : sums_.at(-w1, -w2);
+  const std::vector<DoubleDouble> r = swept ? sums_.at(w1, w2) : sums_.at(-w1, -w2);
   double squared = 0.0, frobenius_squared = 0.0;
   for (Index l = 0; l < sums_.outputs(); ++l) {
     double a1[2], a2[2];

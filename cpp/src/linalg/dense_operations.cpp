@@ -9,13 +9,11 @@ namespace landscape::linalg {
 
 namespace {
 
-int as_int(Index value) { return static_cast<int>(value); }
-
 // Row-major C = A B is column-major C^T = B^T A^T.
 void gemm(const Blas& blas, const ConstMatrixView& a, bool transpose_a, const ConstMatrixView& b, MatrixView c) {
   char none = 'N', left = transpose_a ? 'T' : 'N';
-  int m = as_int(c.cols()), n = as_int(c.rows()), k = as_int(b.rows());
-  int ldb = as_int(b.outerStride()), lda = as_int(a.outerStride()), ldc = as_int(c.outerStride());
+  int m = blas_int(c.cols()), n = blas_int(c.rows()), k = blas_int(b.rows());
+  int ldb = blas_int(b.outerStride()), lda = blas_int(a.outerStride()), ldc = blas_int(c.outerStride());
   double one = 1.0, zero = 0.0;
   blas.dgemm(&none, &left, &m, &n, &k, &one, const_cast<double*>(b.data()), &ldb, const_cast<double*>(a.data()), &lda,
              &zero, c.data(), &ldc);
@@ -24,8 +22,8 @@ void gemm(const Blas& blas, const ConstMatrixView& a, bool transpose_a, const Co
 // G <- beta G + alpha X X^T or alpha X^T X; the lower triangle of row-major G is the upper one read by columns.
 void syrk(const Blas& blas, double alpha, const ConstMatrixView& x, bool of_rows, double beta, MatrixView g) {
   char uplo = 'U', trans = of_rows ? 'T' : 'N';
-  int n = as_int(g.rows()), k = as_int(of_rows ? x.cols() : x.rows());
-  int ldx = as_int(x.outerStride()), ldg = as_int(g.outerStride());
+  int n = blas_int(g.rows()), k = blas_int(of_rows ? x.cols() : x.rows());
+  int ldx = blas_int(x.outerStride()), ldg = blas_int(g.outerStride());
   blas.dsyrk(&uplo, &trans, &n, &k, &alpha, const_cast<double*>(x.data()), &ldx, &beta, g.data(), &ldg);
 }
 

@@ -54,7 +54,7 @@ void row_band(const Left& a, const Own& b, Index i, Index cols, Index depth, Mat
 }
 
 template <class Left>
-void product(const Left& a, const Own& b, Index depth, MatrixView& c) {
+void lane_product(const Left& a, const Own& b, Index depth, MatrixView& c) {
   const Index cols = c.cols() / kLanes;
   Index i = 0;
   for (; i + 4 <= c.rows(); i += 4) row_band<4>(a, b, i, cols, depth, c);
@@ -65,35 +65,35 @@ void product(const Left& a, const Own& b, Index depth, MatrixView& c) {
 }  // namespace
 
 void multiply_lanes(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  product(plain(a), plain(b), b.rows(), c);
+  lane_product(plain(a), plain(b), b.rows(), c);
 }
 
 void multiply_lanes_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  product(transposed(a), plain(b), b.rows(), c);
+  lane_product(transposed(a), plain(b), b.rows(), c);
 }
 
 void multiply_lanes_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  product(plain(a), transposed(b), a.cols() / kLanes, c);
+  lane_product(plain(a), transposed(b), a.cols() / kLanes, c);
 }
 
 void multiply_lanes_by_shared(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  product(Factor<true>{a.data(), a.outerStride(), 1}, plain(b), b.rows(), c);
+  lane_product(Factor<true>{a.data(), a.outerStride(), 1}, plain(b), b.rows(), c);
 }
 
 void multiply_lanes_by_shared_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  product(Factor<true>{a.data(), 1, a.outerStride()}, plain(b), b.rows(), c);
+  lane_product(Factor<true>{a.data(), 1, a.outerStride()}, plain(b), b.rows(), c);
 }
 
 namespace {
 
-using Tile = Eigen::internal::PacketBlock<Packet, kLanes>;
+using LanesTile = Eigen::internal::PacketBlock<Packet, kLanes>;
 
 }  // namespace
 
 void interleave(const double* const* lanes, Index size, double* out) {
   Index i = 0;
   for (; i + kLanes <= size; i += kLanes) {
-    Tile tile;
+    LanesTile tile;
     for (Index l = 0; l < kLanes; ++l) tile.packet[l] = Eigen::internal::ploadu<Packet>(lanes[l] + i);
     Eigen::internal::ptranspose(tile);
     for (Index l = 0; l < kLanes; ++l) Eigen::internal::pstoreu(out + (i + l) * kLanes, tile.packet[l]);
@@ -105,7 +105,7 @@ void interleave(const double* const* lanes, Index size, double* out) {
 void separate(const double* interleaved, Index size, double* const* lanes, Index count) {
   Index i = 0;
   for (; i + kLanes <= size; i += kLanes) {
-    Tile tile;
+    LanesTile tile;
     for (Index l = 0; l < kLanes; ++l) tile.packet[l] = Eigen::internal::ploadu<Packet>(interleaved + (i + l) * kLanes);
     Eigen::internal::ptranspose(tile);
     for (Index l = 0; l < count; ++l) Eigen::internal::pstoreu(lanes[l] + i, tile.packet[l]);

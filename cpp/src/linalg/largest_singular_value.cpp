@@ -15,6 +15,7 @@
 #include "landscape/linalg/products.hpp"
 #include "landscape/parallel.hpp"
 #include "landscape/random.hpp"
+#include "landscape/rounding.hpp"
 #include "oriented.hpp"
 
 namespace landscape::linalg {
@@ -22,7 +23,6 @@ namespace landscape::linalg {
 namespace {
 
 // Covers sqrt, products and sums of a few bounds.
-constexpr double kUp = 1.0 + 16.0 * kUnitRoundoff, kDown = 1.0 - 16.0 * kUnitRoundoff;
 // What underflow can take from a sum of squares whose scale is within 2^-200 .. 2^200.
 constexpr double kUnderflow = 0x1.0p-960;
 

@@ -20,8 +20,6 @@ constexpr Index kPanel = 3 * kWidth;  // columns of a full panel: 4 x 3 accumula
 
 using Unit = std::integral_constant<Index, 1>;
 
-int as_int(Index value) { return static_cast<int>(value); }
-
 // out (Rows x Packets packets) <- S (Rows x depth) panel (depth x Packets packets), added to out or not; S has any two
 // strides
 template <Into into, int Rows, int Packets, class DepthStride>
@@ -196,7 +194,8 @@ void accumulate_gram(const ConstMatrixView& x, MatrixView c, const Context& cont
   if (const Blas* blas = context.library()) {
     // Row-major X (m x n) is column-major X^T (n x m); the upper triangle there is the lower one here.
     char uplo = 'U', trans = 'N';
-    int n = as_int(x.cols()), k = as_int(x.rows()), lda = as_int(x.outerStride()), ldc = as_int(c.outerStride());
+    int n = blas_int(x.cols()), k = blas_int(x.rows()), lda = blas_int(x.outerStride()),
+        ldc = blas_int(c.outerStride());
     double one = 1.0;
     blas->dsyrk(&uplo, &trans, &n, &k, &one, const_cast<double*>(x.data()), &lda, &one, c.data(), &ldc);
     return;
@@ -207,8 +206,8 @@ void accumulate_gram(const ConstMatrixView& x, MatrixView c, const Context& cont
 void accumulate_cross(const ConstMatrixView& x, const ConstMatrixView& y, MatrixView c, const Context& context) {
   if (const Blas* blas = context.library()) {
     char none = 'N', transposed = 'T';
-    int p = as_int(y.cols()), n = as_int(x.cols()), k = as_int(x.rows());
-    int ldy = as_int(y.outerStride()), ldx = as_int(x.outerStride()), ldc = as_int(c.outerStride());
+    int p = blas_int(y.cols()), n = blas_int(x.cols()), k = blas_int(x.rows());
+    int ldy = blas_int(y.outerStride()), ldx = blas_int(x.outerStride()), ldc = blas_int(c.outerStride());
     double one = 1.0;
     blas->dgemm(&none, &transposed, &p, &n, &k, &one, const_cast<double*>(y.data()), &ldy,
                 const_cast<double*>(x.data()), &ldx, &one, c.data(), &ldc);

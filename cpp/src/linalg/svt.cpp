@@ -14,15 +14,14 @@
 #include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/random.hpp"
+#include "landscape/rounding.hpp"
 #include "oriented.hpp"
 
 namespace landscape::linalg {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kJacobiUpTo = 400;  // some seconds
-constexpr double kUp = 1.0 + 16.0 * kUnitRoundoff;
 
 // X <- Q of X = Q R by Cholesky of X^T X, twice (Yamamoto et al. 2015); R when asked for. Householder where the columns
 // are too dependent for that.

@@ -9,10 +9,8 @@ namespace landscape::training {
 
 namespace {
 
-constexpr double kSufficient = 1e-4;  // Armijo's constant (Nocedal & Wright 2006, 3.4)
 constexpr double kGrowth = 1.25;
-constexpr int kHalvings = 60;  // beyond them the step is below the rounding of the point
-constexpr int kScales = 4;     // how often the nodes of a line are laid anew
+constexpr int kScales = 4;  // how often the nodes of a line are laid anew
 
 class Descent final : public Stepper {
  public:

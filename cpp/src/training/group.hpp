@@ -9,6 +9,9 @@
 
 namespace landscape::training {
 
+constexpr double kSufficient = 1e-4;  // Armijo's constant (Nocedal & Wright 2006, 3.4)
+constexpr int kHalvings = 60;         // of a step: beyond them it is below the rounding of the point
+
 class Group {
  public:
   Group(const Objective& objective, const Settings& settings, Run* runs, Index count, Objective::Scratch& scratch);

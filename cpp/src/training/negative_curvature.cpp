@@ -9,8 +9,7 @@ namespace landscape::training {
 
 namespace {
 
-constexpr double kSufficient = 1e-4;
-constexpr int kHalvings = 60, kDoublings = 40;
+constexpr int kDoublings = 40;
 constexpr std::uint64_t kLeftmost = 0x6C656674ULL;
 
 }  // namespace

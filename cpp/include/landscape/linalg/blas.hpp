@@ -3,7 +3,11 @@
 // Eigen.
 #pragma once
 
+#include "landscape/typedefs.hpp"
+
 namespace landscape {
+
+inline int blas_int(Index value) { return static_cast<int>(value); }
 
 struct Blas {
   using Gemm = void(char* transa, char* transb, int* m, int* n, int* k, double* alpha, double* a, int* lda, double* b,
