@@ -1,10 +1,16 @@
 """Fixtures: the package as ``ls``, the cases of the table, the worked example, a fresh generator."""
 
+import signal
+
 import numpy as np
 import pytest
 
 import cases
 from cli_runs import Run
+
+# A shell starts what runs in the background with the interrupt ignored; tests of Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
