@@ -48,7 +48,8 @@ function(landscape_compile target)
     endif()
   endif()
   if(LANDSCAPE_SANITIZE)
-    # What the address sanitizer or the processor reports anyway is not checked again before every access.
+    # Not tested before every access, at a quarter of the compile time: null and the end of an object, which the address
+    # sanitizer reports, and alignment and dynamic types, which then go unchecked.
     target_compile_options(${target} PRIVATE -fsanitize=${LANDSCAPE_SANITIZE} -fno-sanitize-recover=all
                            -fno-sanitize=null,object-size,alignment,vptr -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${LANDSCAPE_SANITIZE})

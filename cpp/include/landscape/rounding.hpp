@@ -5,7 +5,8 @@
 
 namespace landscape {
 
-// Factors that carry a computed value past the rounding of up to 16 operations, and of up to 64.
+// Factors that carry a bound past the rounding of the products, sums and roots it is made of: of a few bounds (the
+// errors of 16 operations), and of a few dozen (64).
 constexpr double kUp = 1.0 + 16.0 * kUnitRoundoff, kDown = 1.0 - 16.0 * kUnitRoundoff;
 constexpr double kFarUp = 1.0 + 64.0 * kUnitRoundoff;
 

@@ -15,8 +15,6 @@ namespace landscape::homogeneous {
 
 namespace {
 
-// Covers a few dozen products, sums and roots of bounds.
-
 using linalg::rounding_gamma;
 
 }  // namespace

@@ -22,7 +22,6 @@ namespace landscape::linalg {
 
 namespace {
 
-// Covers sqrt, products and sums of a few bounds.
 // What underflow can take from a sum of squares whose scale is within 2^-200 .. 2^200.
 constexpr double kUnderflow = 0x1.0p-960;
 
