@@ -14,7 +14,7 @@ check_cxx_source_compiles("
 int main() { return 0; }" LANDSCAPE_X86_64)
 
 if(LANDSCAPE_X86_64)
-  set(LANDSCAPE_ISAS baseline avx2)
+  set(LANDSCAPE_ISAS baseline avx2 avx512)
 else()
   set(LANDSCAPE_ISAS generic)
 endif()
@@ -22,19 +22,29 @@ endif()
 if(MSVC)
   set(LANDSCAPE_FLAGS_baseline "") # SSE2 is what MSVC offers below AVX
   set(LANDSCAPE_FLAGS_avx2 /arch:AVX2)
+  set(LANDSCAPE_FLAGS_avx512 /arch:AVX512)
 else()
   # The baseline is x86-64-v2, spelt out because older compilers do not know the name.
   set(LANDSCAPE_FLAGS_baseline -msse3 -mssse3 -msse4.1 -msse4.2 -mpopcnt -mcx16)
   set(LANDSCAPE_FLAGS_avx2 ${LANDSCAPE_FLAGS_baseline} -mavx -mavx2 -mfma)
+  set(LANDSCAPE_FLAGS_avx512 ${LANDSCAPE_FLAGS_avx2} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl
+                             -mprefer-vector-width=512)
 endif()
 set(LANDSCAPE_FLAGS_generic "")
+
+# A value is the same number whether its gradient is asked for or not: the sums of the losses are written twice, and the
+# compiler may not fuse a multiplication into an addition in one of them only.
+set_source_files_properties("${PROJECT_SOURCE_DIR}/cpp/src/homogeneous/network.cpp" PROPERTIES
+                            SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS
+                            "$<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>")
 
 # landscape_compile(<target>): language level, warnings and sanitizers of our own sources. None of it
 # reaches a project that links landscape::core.
 function(landscape_compile target)
   target_compile_features(${target} PRIVATE cxx_std_17)
   # Eigen would open OpenMP regions of its own: threads that nobody asked for, and a hang in a forked process.
-  target_compile_definitions(${target} PRIVATE EIGEN_DONT_PARALLELIZE)
+  # With AVX-512 its fast square root is not the rounded one, so that an entry would depend on where a packet ends.
+  target_compile_definitions(${target} PRIVATE EIGEN_DONT_PARALLELIZE EIGEN_FAST_MATH=0)
   set_target_properties(${target} PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   if(MSVC)
     target_compile_options(${target} PRIVATE /W4 /permissive- /utf-8 /bigobj $<$<BOOL:${LANDSCAPE_WERROR}>:/WX>)

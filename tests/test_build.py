@@ -60,8 +60,8 @@ def test_submodule_import_reaches_the_dispatched_module():
 
 
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="one generic module elsewhere")
-def test_x86_carries_both_instruction_sets():
-    assert set(_dispatch._BUILT) == {"baseline", "avx2"}
+def test_x86_carries_every_instruction_set():
+    assert set(_dispatch._BUILT) == {"baseline", "avx2", "avx512"}
     assert "baseline" in _dispatch.AVAILABLE_ISAS
 
 
@@ -88,6 +88,7 @@ def test_unknown_isa_names_the_choices(isa):
 
 
 X86 = ("baseline", "avx2")
+WIDE = (*X86, "avx512")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,9 @@ X86 = ("baseline", "avx2")
     [
         (None, X86, X86, "avx2"),
         ("", X86, X86, "avx2"),
+        (None, WIDE, WIDE, "avx512"),
+        (None, X86, WIDE, "avx2"),
+        ("avx2", WIDE, WIDE, "avx2"),
         (None, ("baseline",), X86, "baseline"),
         (None, X86, ("baseline",), "baseline"),
         ("baseline", X86, X86, "baseline"),
@@ -111,7 +115,8 @@ def test_selection(forced, supported, built, chosen):
         ("avx2", ("baseline",), X86, "'avx2' is not supported by this processor; choices here: baseline"),
         ("avx2", X86, ("baseline",), "'avx2' is not built in this installation; choices here: baseline"),
         ("generic", X86, X86, "'generic' is not built in this installation; choices here: avx2, baseline"),
-        ("avx512", X86, X86, "'avx512' is not an instruction set landscape_cpp knows; choices here: avx2, baseline"),
+        ("avx512", X86, WIDE, "'avx512' is not supported by this processor; choices here: avx2, baseline"),
+        ("avx1024", X86, X86, "'avx1024' is not an instruction set landscape_cpp knows; choices here: avx2, baseline"),
         (None, (), X86, "no compiled module for this processor: built for baseline, avx2"),
         ("baseline", (), X86, "'baseline' is not supported by this processor; choices here: none"),
     ],

@@ -14,8 +14,8 @@
 
 namespace {
 
-// Fastest last. "baseline" is x86-64-v2; "avx2" is AVX2 + FMA with the wide registers saved by the
-// operating system on a context switch; "generic" is any other architecture.
+// Fastest last. "baseline" is x86-64-v2; "avx2" is AVX2 + FMA, "avx512" is x86-64-v4, both with the wide registers saved
+// by the operating system on a context switch; "generic" is any other architecture.
 std::vector<std::string> supported() {
   std::vector<std::string> isas;
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
@@ -26,6 +26,11 @@ std::vector<std::string> supported() {
     isas.emplace_back("baseline");
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
       isas.emplace_back("avx2");
+      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+          __builtin_cpu_supports("avx512vl")) {
+        isas.emplace_back("avx512");
+      }
     }
   }
 #elif defined(_MSC_VER) && defined(_M_X64)
@@ -42,6 +47,10 @@ std::vector<std::string> supported() {
       __cpuidex(leaf, 7, 0);
       if (bit(leaf[1], 5)) {  // AVX2
         isas.emplace_back("avx2");
+        const bool wide = (_xgetbv(0) & 0xe6) == 0xe6;  // mask registers and ZMM state too
+        if (wide && bit(leaf[1], 16) && bit(leaf[1], 17) && bit(leaf[1], 28) && bit(leaf[1], 30) && bit(leaf[1], 31)) {
+          isas.emplace_back("avx512");  // F, DQ, CD, BW, VL
+        }
       }
     }
   }

@@ -183,7 +183,7 @@ linalg::SymmetricOperator DeepHessianObject::flat(const Context& context) const 
 }
 
 void DeepHessianObject::rows(const double* in, double* out, Index items, const Context& context) const {
-  const Index together = hessian->together();
+  constexpr Index together = linear::DeepHessian::kTogether;
   const Index groups = (items + together - 1) / together;
   const Split split(context, groups);
   std::vector<linear::DeepBatch> scratch(static_cast<std::size_t>(std::max(1, context.n_threads)));

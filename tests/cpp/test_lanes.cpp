@@ -38,19 +38,27 @@ TEST_CASE("products in lanes are the products of each lane") {
     for (const Index n : {1, 2, 3, 4, 5, 10})
       for (const Index k : {0, 1, 6}) {
         const Matrix a = draw(m, k * kLanes, 1), b = draw(k, n * kLanes, 2), at = draw(k, m * kLanes, 3),
-                     bt = draw(n, k * kLanes, 4), shared = draw(m, k, 5), shared_t = draw(k, m, 6);
-        Matrix plain(m, n * kLanes), left(m, n * kLanes), right(m, n * kLanes), one(m, n * kLanes), two(m, n * kLanes);
+                     bt = draw(n, k * kLanes, 4), shared = draw(m, k, 5), shared_t = draw(k, m, 6),
+                     behind = draw(k, n, 7);
+        Matrix plain(m, n * kLanes), left(m, n * kLanes), right(m, n * kLanes), one(m, n * kLanes), two(m, n * kLanes),
+            three(m, n * kLanes), four(m, n * kLanes), five(m, n * kLanes);
         linalg::multiply_lanes(a, b, plain);
         linalg::multiply_lanes_transposed(at, b, left);
         linalg::multiply_lanes_by_transposed(a, bt, right);
-        linalg::multiply_lanes_by_shared(shared, b, one);
-        linalg::multiply_lanes_by_shared_transposed(shared_t, b, two);
+        linalg::shared_times_lanes(shared, b, one);
+        linalg::shared_transposed_times_lanes(shared_t, b, two);
+        linalg::shared_times_lanes_transposed(shared, bt, three);
+        linalg::lanes_times_shared(a, behind, four);
+        linalg::lanes_transposed_times_shared(at, behind, five);
         for (Index l = 0; l < kLanes; ++l) {
           CHECK((lane(plain, l) - lane(a, l) * lane(b, l)).norm() <= 1e-13);
           CHECK((lane(left, l) - lane(at, l).transpose() * lane(b, l)).norm() <= 1e-13);
           CHECK((lane(right, l) - lane(a, l) * lane(bt, l).transpose()).norm() <= 1e-13);
           CHECK((lane(one, l) - shared * lane(b, l)).norm() <= 1e-13);
           CHECK((lane(two, l) - shared_t.transpose() * lane(b, l)).norm() <= 1e-13);
+          CHECK((lane(three, l) - shared * lane(bt, l).transpose()).norm() <= 1e-13);
+          CHECK((lane(four, l) - lane(a, l) * behind).norm() <= 1e-13);
+          CHECK((lane(five, l) - lane(at, l).transpose() * behind).norm() <= 1e-13);
         }
       }
 }

@@ -12,10 +12,10 @@ using support::distance;
 using support::random_matrix;
 using support::threads;
 
-TEST_CASE("tiled products equal the plain ones at every tile boundary") {
-  for (const Index m : {1, 5, 63, 64, 65, 130})
-    for (const Index k : {1, 7, 192, 193})
-      for (const Index n : {1, 3, 64, 65}) {
+TEST_CASE("products equal the plain ones at every boundary of tiles, blocks and thin shapes") {
+  for (const Index m : {1, 5, 12, 13, 24, 25, 63, 64, 65, 130})
+    for (const Index k : {0, 1, 7, 33, 192, 193, 1600})
+      for (const Index n : {1, 3, 15, 17, 24, 25, 64, 65, 257}) {
         const Matrix a = random_matrix(m, k, 1), b = random_matrix(k, n, 2), start = random_matrix(m, n, 3);
         const Matrix expected = a * b;
         const double close = 1e-14 * static_cast<double>(k + 10);
@@ -29,7 +29,38 @@ TEST_CASE("tiled products equal the plain ones at every tile boundary") {
         c = start;
         linalg::multiply(a, b, c, threads(1), linalg::Into::add);
         CHECK(distance(c, start + expected) < close);
+        c = start;
+        linalg::multiply_transposed(a.transpose().eval(), b, c, threads(1), linalg::Into::add);
+        CHECK(distance(c, start + expected) < close);
+        c = start;
+        linalg::multiply_by_transposed(a, b.transpose().eval(), c, threads(2), linalg::Into::add);
+        CHECK(distance(c, start + expected) < close);
       }
+}
+
+TEST_CASE("products of blocks of larger matrices read and write their own entries only, whatever the threads") {
+  for (const Index m : {6, 40})
+    for (const Index n : {30, 6}) {
+      const Index k = 900;
+      const Matrix a = random_matrix(m + 2, k + 3, 1), b = random_matrix(k + 2, n + 5, 2),
+                   bt = random_matrix(n + 2, k + 4, 3);
+      Matrix c = Matrix::Constant(m + 2, n + 4, 7.0), d = c, once = c, once_by = c;
+      const auto run = [&](Matrix& out, Matrix& out_by, int n_threads) {
+        linalg::multiply(a.block(1, 2, m, k), b.block(1, 3, k, n), out.block(1, 2, m, n), threads(n_threads));
+        linalg::multiply_by_transposed(a.block(1, 2, m, k), bt.block(1, 3, n, k), out_by.block(1, 2, m, n),
+                                       threads(n_threads));
+      };
+      run(c, d, 2);
+      run(once, once_by, 1);
+      CHECK(c == once);
+      CHECK(d == once_by);
+      CHECK(distance(c.block(1, 2, m, n), a.block(1, 2, m, k) * b.block(1, 3, k, n)) < 1e-11);
+      CHECK(distance(d.block(1, 2, m, n), a.block(1, 2, m, k) * bt.block(1, 3, n, k).transpose()) < 1e-11);
+      for (Matrix* each : {&c, &d}) {
+        each->block(1, 2, m, n).setConstant(7.0);
+        CHECK((each->array() == 7.0).all());
+      }
+    }
 }
 
 TEST_CASE("skinny products equal the plain ones for every number of columns") {

@@ -12,9 +12,10 @@
 
 namespace landscape::factorization::kernels {
 
-using Packet = Eigen::internal::packet_traits<double>::type;
+// No wider than the four doubles that rows are padded to.
+using Packet = Eigen::internal::find_best_packet<double, 4>::type;
 constexpr Index kWidth = Eigen::internal::unpacket_traits<Packet>::size;
-static_assert(4 % kWidth == 0, "rows are padded to four doubles");
+static_assert(4 % kWidth == 0);
 
 // One thread for work too small to share: a parallel region costs microseconds at best, and a time slice when the cores
 // are busy with something else. The bits do not depend on it.

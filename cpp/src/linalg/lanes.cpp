@@ -20,13 +20,16 @@ struct Factor {
   }
 };
 using Own = Factor<false>;
+using Common = Factor<true>;
 
 Own plain(const ConstMatrixView& a) { return {a.data(), a.outerStride(), kLanes}; }
 Own transposed(const ConstMatrixView& a) { return {a.data(), kLanes, a.outerStride()}; }
+Common shared(const ConstMatrixView& s) { return {s.data(), s.outerStride(), 1}; }
+Common shared_transposed(const ConstMatrixView& s) { return {s.data(), 1, s.outerStride()}; }
 
 // c (Rows x Cols) <- rows i.. of A (x depth) times columns j.. of B
-template <int Rows, int Cols, class Left>
-void block(const Left& a, const Own& b, Index i, Index j, Index depth, MatrixView& c) {
+template <int Rows, int Cols, class Left, class Right>
+void block(const Left& a, const Right& b, Index i, Index j, Index depth, MatrixView& c) {
   using Eigen::internal::pmadd;
   using Eigen::internal::pset1;
   using Eigen::internal::pstoreu;
@@ -45,16 +48,16 @@ void block(const Left& a, const Own& b, Index i, Index j, Index depth, MatrixVie
     for (int q = 0; q < Cols; ++q) pstoreu(c.data() + (i + r) * c.outerStride() + (j + q) * kLanes, sum[r][q]);
 }
 
-template <int Rows, class Left>
-void row_band(const Left& a, const Own& b, Index i, Index cols, Index depth, MatrixView& c) {
+template <int Rows, class Left, class Right>
+void row_band(const Left& a, const Right& b, Index i, Index cols, Index depth, MatrixView& c) {
   Index j = 0;
   for (; cols - j == 3 || cols - j > 4; j += 3) block<Rows, 3>(a, b, i, j, depth, c);
   for (; cols - j >= 2; j += 2) block<Rows, 2>(a, b, i, j, depth, c);
   for (; j < cols; ++j) block<Rows, 1>(a, b, i, j, depth, c);
 }
 
-template <class Left>
-void lane_product(const Left& a, const Own& b, Index depth, MatrixView& c) {
+template <class Left, class Right>
+void lane_product(const Left& a, const Right& b, Index depth, MatrixView& c) {
   const Index cols = c.cols() / kLanes;
   Index i = 0;
   for (; i + 4 <= c.rows(); i += 4) row_band<4>(a, b, i, cols, depth, c);
@@ -76,12 +79,24 @@ void multiply_lanes_by_transposed(const ConstMatrixView& a, const ConstMatrixVie
   lane_product(plain(a), transposed(b), a.cols() / kLanes, c);
 }
 
-void multiply_lanes_by_shared(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  lane_product(Factor<true>{a.data(), a.outerStride(), 1}, plain(b), b.rows(), c);
+void shared_times_lanes(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c) {
+  lane_product(shared(s), plain(b), b.rows(), c);
 }
 
-void multiply_lanes_by_shared_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c) {
-  lane_product(Factor<true>{a.data(), 1, a.outerStride()}, plain(b), b.rows(), c);
+void shared_transposed_times_lanes(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c) {
+  lane_product(shared_transposed(s), plain(b), b.rows(), c);
+}
+
+void shared_times_lanes_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c) {
+  lane_product(shared(s), transposed(b), s.cols(), c);
+}
+
+void lanes_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c) {
+  lane_product(plain(a), shared(s), s.rows(), c);
+}
+
+void lanes_transposed_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c) {
+  lane_product(transposed(a), shared(s), s.rows(), c);
 }
 
 namespace {

@@ -48,7 +48,7 @@ ConstMatrixMap block(const double* packed, const Layers& w, Index h) {
 
 void size_state(const Layers& w, DeepState& state) {
   const std::size_t count = w.size() + 1;
-  for (auto* matrices : {&state.ft, &state.kt, &state.ct, &state.st, &state.left, &state.right})
+  for (auto* matrices : {&state.f, &state.k, &state.ct, &state.st, &state.left, &state.right})
     if (matrices->size() != count) matrices->resize(count);
 }
 
@@ -67,20 +67,34 @@ struct OneNetwork {
                                      const Context& context) {
     linalg::multiply_by_transposed(a, b, c, context);
   }
-  static void multiply_shared(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
-                              const Context& context) {
+  static void shared_times(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c, const Context& context) {
     linalg::multiply(s, b, c, context);
   }
-  static void multiply_shared_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
-                                         const Context& context) {
+  static void shared_transposed_times(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                      const Context& context) {
     linalg::multiply_transposed(s, b, c, context);
   }
+  static void shared_times_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                      const Context& context) {
+    linalg::multiply_by_transposed(s, b, c, context);
+  }
+  static void times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c, const Context& context) {
+    linalg::multiply(a, s, c, context);
+  }
+  static void transposed_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c,
+                                      const Context& context) {
+    linalg::multiply_transposed(a, s, c, context);
+  }
   static void transpose(const ConstMatrixView& a, MatrixView c) { c = a.transpose(); }
-  static void subtract_shared(Matrix& a, const ConstMatrixMap& shared) { a -= shared; }
-  static void add_squares(const Matrix& a, double* sums) { sums[0] += a.squaredNorm(); }
+  template <class Shared>
+  static void subtract_shared(Matrix& a, const Shared& shared) {
+    a -= shared;
+  }
   static void add_products(const Matrix& a, const Matrix& b, double* sums) { sums[0] += a.cwiseProduct(b).sum(); }
-  static void add_shared_products(const ConstMatrixMap& shared, const Matrix& b, double* sums) {
-    sums[0] += shared.cwiseProduct(b).sum();
+  // Row by row: one long sum of a transpose would round as often as it has terms.
+  template <class Shared>
+  static void add_shared_products(const Shared& shared, const Matrix& b, double* sums) {
+    for (Index i = 0; i < b.rows(); ++i) sums[0] += shared.row(i).cwiseProduct(b.row(i)).sum();
   }
 };
 
@@ -96,23 +110,34 @@ struct ManyNetworks {
   static void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context&) {
     linalg::multiply_lanes_by_transposed(a, b, c);
   }
-  static void multiply_shared(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c, const Context&) {
-    linalg::multiply_lanes_by_shared(s, b, c);
+  static void shared_times(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c, const Context&) {
+    linalg::shared_times_lanes(s, b, c);
   }
-  static void multiply_shared_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
-                                         const Context&) {
-    linalg::multiply_lanes_by_shared_transposed(s, b, c);
+  static void shared_transposed_times(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                      const Context&) {
+    linalg::shared_transposed_times_lanes(s, b, c);
+  }
+  static void shared_times_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c,
+                                      const Context&) {
+    linalg::shared_times_lanes_transposed(s, b, c);
+  }
+  static void times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c, const Context&) {
+    linalg::lanes_times_shared(a, s, c);
+  }
+  static void transposed_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c,
+                                      const Context&) {
+    linalg::lanes_transposed_times_shared(a, s, c);
   }
   static void transpose(const ConstMatrixView& a, MatrixView c) {
     for (Index i = 0; i < a.rows(); ++i)
       for (Index j = 0; j < c.rows(); ++j) c.block<1, lanes>(j, i * lanes) = a.block<1, lanes>(i, j * lanes);
   }
-  static void subtract_shared(Matrix& a, const ConstMatrixMap& shared) {
+  template <class Shared>
+  static void subtract_shared(Matrix& a, const Shared& shared) {
     for (Index i = 0; i < shared.rows(); ++i)
       for (Index j = 0; j < shared.cols(); ++j) a.block<1, lanes>(i, j * lanes).array() -= shared(i, j);
   }
   using Lanes = Eigen::Array<double, 1, lanes>;
-  static void add_squares(const Matrix& a, double* sums) { add_products(a, a, sums); }
   static void add_products(const Matrix& a, const Matrix& b, double* sums) {
     Lanes sum = Lanes::Zero();
     for (Index i = 0; i < a.rows(); ++i)
@@ -120,7 +145,8 @@ struct ManyNetworks {
         sum += a.block<1, lanes>(i, j).array() * b.block<1, lanes>(i, j).array();
     Eigen::Map<Lanes>(sums) += sum;
   }
-  static void add_shared_products(const ConstMatrixMap& shared, const Matrix& b, double* sums) {
+  template <class Shared>
+  static void add_shared_products(const Shared& shared, const Matrix& b, double* sums) {
     Lanes sum = Lanes::Zero();
     for (Index i = 0; i < shared.rows(); ++i)
       for (Index j = 0; j < shared.cols(); ++j) sum += shared(i, j) * b.block<1, lanes>(i, j * lanes).array();
@@ -151,21 +177,21 @@ struct Pass {
       apply_xx(risk, a, out, state.pack, context);
     } else {
       ensure(out, a.rows(), a.cols());
-      Arithmetic::multiply_shared(risk.xx, a, out, context);
+      Arithmetic::shared_times(risk.xx, a, out, context);
     }
   }
 
-  // Ft_h and Ct_h on their sides of the pivot. Ft_L and Ct_0 are identities and are not stored.
+  // F_h and Ct_h on their sides of the pivot. F_L and Ct_0 are identities and are not stored.
   void forward() {
     const Index b = state.pivot;
     size_state(w, state);
-    for (Index h = last(); h > b; --h) {  // Ft_{h-1} <- W_h^T Ft_h
-      Matrix& out = at(state.ft, h - 1);
-      size(out, at(widths, h - 1), outputs());
+    for (Index h = last(); h > b; --h) {  // F_{h-1} <- F_h W_h
+      Matrix& out = at(state.f, h - 1);
+      size(out, outputs(), at(widths, h - 1));
       if (h == last())
-        Arithmetic::transpose(layer(w, h), out);
+        out = layer(w, h);
       else
-        Arithmetic::multiply_transposed(layer(w, h), at(state.ft, h), out, context);
+        Arithmetic::multiply(at(state.f, h), layer(w, h), out, context);
     }
     for (Index h = 1; h <= b; ++h) {  // Ct_h <- Ct_{h-1} W_h^T
       Matrix& out = at(state.ct, h);
@@ -180,86 +206,99 @@ struct Pass {
   // The residual and the values.
   void residual(double* values) {
     std::fill_n(values, lanes, 0.0);
+    if (risk.in_data_form())
+      residual_of_data(values);
+    else
+      residual_of_moments(values);
+  }
+
+  void residual_of_data(double* values) {
     const Index b = state.pivot;
-    if (risk.in_data_form()) {
-      size(state.residual, risk.fx.rows(), outputs());
-      if (b == 0) {
-        Arithmetic::multiply_shared(risk.fx, at(state.ft, 0), state.residual, context);
-      } else {
-        size(state.image, risk.fx.rows(), at(widths, b));
-        Arithmetic::multiply_shared(risk.fx, at(state.ct, b), state.image, context);
-        if (b == last())
-          state.residual = state.image;
-        else
-          Arithmetic::multiply(state.image, at(state.ft, b), state.residual, context);
-      }
-      Arithmetic::subtract_shared(state.residual, risk.fy);
-      Arithmetic::add_squares(state.residual, values);
-      return;
-    }
-    // R = total + <Sxx Pt, Pt> - 2 <Sxy, Pt>; squared errors are never negative
-    const Matrix* product = &state.product;
+    size(state.residual, risk.fx.rows(), outputs());
     if (b == 0) {
-      product = &at(state.ft, 0);
-      apply_moments(*product, state.residual);
-    } else if (b == last()) {
-      product = &at(state.ct, last());
-      apply_moments(*product, state.residual);
+      Arithmetic::shared_times_transposed(risk.fx, at(state.f, 0), state.residual, context);
     } else {
-      size(state.product, inputs(), outputs());
-      size(state.residual, inputs(), outputs());
-      Arithmetic::multiply(at(state.ct, b), at(state.ft, b), state.product, context);
-      apply_moments(at(state.ct, b), state.image);
-      Arithmetic::multiply(state.image, at(state.ft, b), state.residual, context);
+      size(state.image, risk.fx.rows(), at(widths, b));
+      Arithmetic::shared_times(risk.fx, at(state.ct, b), state.image, context);
+      if (b == last())
+        state.residual = state.image;
+      else
+        Arithmetic::multiply_by_transposed(state.image, at(state.f, b), state.residual, context);
     }
+    Arithmetic::subtract_shared(state.residual, risk.fy);
+    Arithmetic::add_products(state.residual, state.residual, values);
+  }
+
+  // R = total + <Sxx Pt, Pt> - 2 <Sxy, Pt>; squared errors are never negative
+  void residual_of_moments(double* values) {
+    const Index b = state.pivot;
     double linear[lanes] = {};
-    Arithmetic::add_products(state.residual, *product, values);
-    Arithmetic::add_shared_products(risk.xy, *product, linear);
-    Arithmetic::subtract_shared(state.residual, risk.xy);
+    if (b == 0) {
+      const Matrix& product = at(state.f, 0);  // P itself
+      size(state.residual, outputs(), inputs());
+      Arithmetic::times_shared(product, risk.xx, state.residual, context);
+      Arithmetic::add_products(state.residual, product, values);
+      Arithmetic::add_shared_products(risk.xy.transpose(), product, linear);
+      Arithmetic::subtract_shared(state.residual, risk.xy.transpose());
+    } else {
+      const Matrix& product = b == last() ? at(state.ct, last()) : state.product;
+      if (b == last()) {
+        apply_moments(product, state.residual);
+      } else {
+        size(state.product, inputs(), outputs());
+        size(state.residual, inputs(), outputs());
+        Arithmetic::multiply_by_transposed(at(state.ct, b), at(state.f, b), state.product, context);
+        apply_moments(at(state.ct, b), state.image);
+        Arithmetic::multiply_by_transposed(state.image, at(state.f, b), state.residual, context);
+      }
+      Arithmetic::add_products(state.residual, product, values);
+      Arithmetic::add_shared_products(risk.xy, product, linear);
+      Arithmetic::subtract_shared(state.residual, risk.xy);
+    }
     for (Index l = 0; l < lanes; ++l) {
       const double risk_of_lane = risk.total + values[l] - 2.0 * linear[l];
       values[l] = risk_of_lane < 0.0 ? 0.0 : risk_of_lane;  // NaN stays
     }
   }
 
-  // Kt_b and St_b from the residual.
+  // K_b and St_b from the residual.
   void at_pivot() {
     const Index b = state.pivot;
     const bool data = risk.in_data_form();
     if (b < last()) {
-      size(at(state.kt, b), at(widths, b), outputs());
+      size(at(state.k, b), outputs(), at(widths, b));
       if (data && b == 0)
-        Arithmetic::multiply_shared_transposed(risk.fx, state.residual, at(state.kt, b), context);
+        Arithmetic::transposed_times_shared(state.residual, risk.fx, at(state.k, b), context);
       else if (data)
-        Arithmetic::multiply_transposed(state.image, state.residual, at(state.kt, b), context);
+        Arithmetic::multiply_transposed(state.residual, state.image, at(state.k, b), context);
       else if (b == 0)
-        at(state.kt, b) = state.residual;
+        at(state.k, b) = state.residual;
       else
-        Arithmetic::multiply_transposed(at(state.ct, b), state.residual, at(state.kt, b), context);
+        Arithmetic::multiply_transposed(state.residual, at(state.ct, b), at(state.k, b), context);
     }
     if (b > 0) {
       size(at(state.st, b), inputs(), at(widths, b));
       if (b == last()) {
         if (data)
-          Arithmetic::multiply_shared_transposed(risk.fx, state.residual, at(state.st, b), context);
+          Arithmetic::shared_transposed_times(risk.fx, state.residual, at(state.st, b), context);
         else
           at(state.st, b) = state.residual;
       } else if (data) {
         size(state.thin, risk.fx.rows(), at(widths, b));
-        Arithmetic::multiply_by_transposed(state.residual, at(state.ft, b), state.thin, context);
-        Arithmetic::multiply_shared_transposed(risk.fx, state.thin, at(state.st, b), context);
+        Arithmetic::multiply(state.residual, at(state.f, b), state.thin, context);
+        Arithmetic::shared_transposed_times(risk.fx, state.thin, at(state.st, b), context);
       } else {
-        Arithmetic::multiply_by_transposed(state.residual, at(state.ft, b), at(state.st, b), context);
+        Arithmetic::multiply(state.residual, at(state.f, b), at(state.st, b), context);
       }
     }
   }
 
-  // The remaining Kt_h (h < L) and St_h (h >= 1).
+  // The remaining K_h (h < L) and St_h (h >= 1).
   void backward() {
     const Index b = state.pivot;
     for (Index h = b + 1; h < last(); ++h) {
-      size(at(state.kt, h), at(widths, h), outputs());
-      Arithmetic::multiply(layer(w, h), at(state.kt, h - 1), at(state.kt, h), context);
+      size(at(state.k, h), outputs(), at(widths, h));
+      Arithmetic::multiply_by_transposed(at(state.k, h - 1), layer(w, h), at(state.k, h), context);
     }
     for (Index h = b; h > 1; --h) {
       size(at(state.st, h - 1), inputs(), at(widths, h - 1));
@@ -282,9 +321,9 @@ struct Pass {
     for (Index h = 1; h <= last(); ++h) {
       MatrixMap slope = block(g, w, h);
       if (h == last() && h > b)
-        Arithmetic::transpose(at(state.kt, h - 1), slope);
+        slope = at(state.k, h - 1);
       else if (h > b)
-        Arithmetic::multiply_by_transposed(at(state.ft, h), at(state.kt, h - 1), slope, context);
+        Arithmetic::multiply_transposed(at(state.f, h), at(state.k, h - 1), slope, context);
       else if (h == 1)
         Arithmetic::transpose(at(state.st, 1), slope);
       else
@@ -402,34 +441,27 @@ DeepHessian::DeepHessian(const Risk& risk, const Layers& w, const Context& conte
   pass.backward();
 }
 
-Index DeepHessian::together() const {
-  constexpr Index most = 8, cache = 2 * 1024 * 1024, large = 16 * 1024 * 1024;
-  const Index word = static_cast<Index>(sizeof(double));
-  if (word * std::max(risk_.xx.size(), risk_.fx.size()) > large) return most;
-  return std::clamp<Index>(cache / (2 * word * size()), 2, most);
-}
-
-// dFt_h and dCt_h on their sides of the pivot.
+// dF_h and dCt_h on their sides of the pivot.
 void DeepHessian::advance(const double* d_packed, DeepState& change, const Context& context) const {
   const auto layer_of_d = [&](Index h) { return block(d_packed, w_, h); };
   const Index last = depth(w_), b = state_.pivot;
   change.pivot = b;
   size_state(w_, change);
-  // dFt_{h-1} <- W_h^T dFt_h + D_h^T Ft_h      (dFt_L = 0, Ft_L = I)
+  // dF_{h-1} <- dF_h W_h + F_h D_h      (dF_L = 0, F_L = I)
   for (Index h = last; h > b; --h) {
-    Matrix& out = at(change.ft, h - 1);
-    ensure(out, widths_[static_cast<std::size_t>(h - 1)], widths_.back());
+    Matrix& out = at(change.f, h - 1);
+    ensure(out, widths_.back(), at(widths_, h - 1));
     if (h == last) {
-      out = layer_of_d(h).transpose();
+      out = layer_of_d(h);
       continue;
     }
-    linalg::multiply_transposed(layer(w_, h), at(change.ft, h), out, context);
-    linalg::multiply_transposed(layer_of_d(h), at(state_.ft, h), out, context, Into::add);
+    linalg::multiply(at(change.f, h), layer(w_, h), out, context);
+    linalg::multiply(at(state_.f, h), layer_of_d(h), out, context, Into::add);
   }
   // dCt_h <- dCt_{h-1} W_h^T + Ct_{h-1} D_h^T      (dCt_0 = 0, Ct_0 = I)
   for (Index h = 1; h <= b; ++h) {
     Matrix& out = at(change.ct, h);
-    ensure(out, widths_.front(), widths_[static_cast<std::size_t>(h)]);
+    ensure(out, widths_.front(), at(widths_, h));
     if (h == 1) {
       out = layer_of_d(h).transpose();
       continue;
@@ -439,9 +471,9 @@ void DeepHessian::advance(const double* d_packed, DeepState& change, const Conte
   }
 }
 
-// What Sxx (or Fx) is applied to, dPt or dCt_b, and where the result goes.
+// What Sxx (or Fx) is applied to, dP or dCt_b, and where the result goes.
 const Matrix& DeepHessian::operand(const DeepState& change) const {
-  return change.pivot == 0 ? at(change.ft, 0) : at(change.ct, change.pivot);
+  return change.pivot == 0 ? at(change.f, 0) : at(change.ct, change.pivot);
 }
 Matrix& DeepHessian::image(DeepState& change) const {
   const bool interior = change.pivot > 0 && change.pivot < depth(w_);
@@ -450,11 +482,20 @@ Matrix& DeepHessian::image(DeepState& change) const {
 
 void DeepHessian::apply(const double* d, double* h, DeepState& change, const Context& context) const {
   advance(d, change, context);
-  if (risk_.in_data_form()) {
-    ensure(image(change), risk_.fx.rows(), operand(change).cols());
-    linalg::multiply(risk_.fx, operand(change), image(change), context);
+  const Matrix& by = operand(change);
+  Matrix& out = image(change);
+  const bool from_outputs = state_.pivot == 0;
+  if (risk_.in_data_form() && from_outputs) {
+    ensure(out, risk_.fx.rows(), by.rows());
+    linalg::multiply_by_transposed(risk_.fx, by, out, context);
+  } else if (risk_.in_data_form()) {
+    ensure(out, risk_.fx.rows(), by.cols());
+    linalg::multiply(risk_.fx, by, out, context);
+  } else if (from_outputs) {
+    ensure(out, by.rows(), by.cols());
+    linalg::multiply(by, risk_.xx, out, context);
   } else {
-    apply_xx(risk_, operand(change), image(change), change.pack, context);
+    apply_xx(risk_, by, out, change.pack, context);
   }
   retreat(d, h, change, context);
 }
@@ -484,8 +525,8 @@ void DeepHessian::apply_together(const double* d, double* h, Index count, DeepBa
   }
 }
 
-// From the output side, b = 0: the columns of all directions lie side by side, so that W_h and Sxx are read once for
-// all.
+// From the output side, b = 0: the rows of all directions lie one below the other, so that W_h and Sxx are read once
+// for all.
 void DeepHessian::apply_stacked(const double* d, double* h_packed, Index count, DeepBatch& batch,
                                 const Context& context) const {
   const Index last = depth(w_), outputs = widths_.back();
@@ -493,59 +534,58 @@ void DeepHessian::apply_stacked(const double* d, double* h_packed, Index count, 
   DeepState& change = batch.changes.front();
   size_state(w_, change);
   const auto direction = [&](Index i, Index h) { return block(d + i * size(), w_, h); };
-  const auto part = [&](Matrix& stacked, Index i) { return stacked.middleCols(i * outputs, outputs); };
+  const auto part = [&](Matrix& stacked, Index i) { return stacked.middleRows(i * outputs, outputs); };
   for (Index h = last; h > 0; --h) {
-    Matrix& out = at(change.ft, h - 1);
-    ensure(out, at(widths_, h - 1), count * outputs);
-    if (h < last) linalg::multiply_transposed(layer(w_, h), at(change.ft, h), out, context);
+    Matrix& out = at(change.f, h - 1);
+    ensure(out, count * outputs, at(widths_, h - 1));
+    if (h < last) linalg::multiply(at(change.f, h), layer(w_, h), out, context);
     for (Index i = 0; i < count; ++i) {
       if (h == last)
-        part(out, i) = direction(i, h).transpose();
+        part(out, i) = direction(i, h);
       else
-        linalg::multiply_transposed(direction(i, h), at(state_.ft, h), part(out, i), context, Into::add);
+        linalg::multiply(at(state_.f, h), direction(i, h), part(out, i), context, Into::add);
     }
   }
-  Matrix& first = at(change.kt, 0);
-  ensure(first, widths_.front(), count * outputs);
+  Matrix& first = at(change.k, 0);
+  ensure(first, count * outputs, widths_.front());
   if (risk_.in_data_form()) {
     ensure(batch.images, risk_.fx.rows(), count * outputs);
-    linalg::multiply(risk_.fx, at(change.ft, 0), batch.images, context);
-    linalg::multiply_transposed(risk_.fx, batch.images, first, context);
+    linalg::multiply_by_transposed(risk_.fx, at(change.f, 0), batch.images, context);
+    linalg::multiply_transposed(batch.images, risk_.fx, first, context);
   } else {
-    linalg::multiply_skinny(risk_.xx, at(change.ft, 0), first, batch.pack, context);
+    linalg::multiply(at(change.f, 0), risk_.xx, first, context);
   }
   for (Index h = 1; h <= last; ++h) {
-    const Matrix& before = at(change.kt, h - 1);
+    Matrix& before = at(change.k, h - 1);
     for (Index i = 0; i < count; ++i) {
       MatrixMap out = block(h_packed + i * size(), w_, h);
       if (h == last) {
-        out = 2.0 * before.middleCols(i * outputs, outputs).transpose();
+        out = 2.0 * part(before, i);
         continue;
       }
-      pair_factors(h, at(change.ft, h).middleCols(i * outputs, outputs), before.middleCols(i * outputs, outputs),
-                   change);
-      linalg::multiply_by_transposed(at(change.left, h), at(change.right, h), out, context);
+      pair_factors(h, part(at(change.f, h), i), part(before, i), change);
+      linalg::multiply_transposed(at(change.left, h), at(change.right, h), out, context);
     }
     if (h == last) break;
-    Matrix& after = at(change.kt, h);
-    ensure(after, at(widths_, h), count * outputs);
-    linalg::multiply_skinny(layer(w_, h), before, after, batch.pack, context);
+    Matrix& after = at(change.k, h);
+    ensure(after, count * outputs, at(widths_, h));
+    linalg::multiply_by_transposed(before, layer(w_, h), after, context);
     for (Index i = 0; i < count; ++i)
-      linalg::multiply(direction(i, h), at(state_.kt, h - 1), part(after, i), context, Into::add);
+      linalg::multiply_by_transposed(at(state_.k, h - 1), direction(i, h), part(after, i), context, Into::add);
   }
 }
 
-// [2 dFt_h, 2 Ft_h] and [Kt_{h-1}, dKt_{h-1}]: both terms of H_h in one pass over the large result.
-void DeepHessian::pair_factors(Index h, const ConstMatrixView& ft_change, const ConstMatrixView& kt_change,
+// [2 dF_h; 2 F_h] and [K_{h-1}; dK_{h-1}]: both terms of H_h in one pass over the large result.
+void DeepHessian::pair_factors(Index h, const ConstMatrixView& f_change, const ConstMatrixView& k_change,
                                DeepState& change) const {
   const Index outputs = widths_.back();
   Matrix &left = at(change.left, h), &right = at(change.right, h);
-  ensure(left, ft_change.rows(), 2 * outputs);
-  ensure(right, kt_change.rows(), 2 * outputs);
-  left.leftCols(outputs) = 2.0 * ft_change;
-  left.rightCols(outputs) = 2.0 * at(state_.ft, h);
-  right.leftCols(outputs) = at(state_.kt, h - 1);
-  right.rightCols(outputs) = kt_change;
+  ensure(left, 2 * outputs, f_change.cols());
+  ensure(right, 2 * outputs, k_change.cols());
+  left.topRows(outputs) = 2.0 * f_change;
+  left.bottomRows(outputs) = 2.0 * at(state_.f, h);
+  right.topRows(outputs) = at(state_.k, h - 1);
+  right.bottomRows(outputs) = k_change;
 }
 
 // From Sxx dPt (or Sxx dCt_b, or Fx times them) to H d.
@@ -553,28 +593,28 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
   const auto layer_of_d = [&](Index h) { return block(d_packed, w_, h); };
   const Index last = depth(w_), b = state_.pivot;
   const Index n0 = widths_.front(), outputs = widths_.back();
-  const Index width = widths_[static_cast<std::size_t>(b)];
+  const Index width = at(widths_, b);
   const bool data = risk_.in_data_form();
   if (b > 0 && b < last) {  // the change of the residual: dE (k x nL), or dGt (n0 x nL)
     ensure(change.residual, data ? risk_.fx.rows() : n0, outputs);
-    linalg::multiply(change.image, at(state_.ft, b), change.residual, context);
-    linalg::multiply(state_.image, at(change.ft, b), change.residual, context, Into::add);
+    linalg::multiply_by_transposed(change.image, at(state_.f, b), change.residual, context);
+    linalg::multiply_by_transposed(state_.image, at(change.f, b), change.residual, context, Into::add);
   }
 
-  // dKt_b and dSt_b
+  // dK_b and dSt_b
   if (b < last) {
-    Matrix& out = at(change.kt, b);
-    ensure(out, width, outputs);
+    Matrix& out = at(change.k, b);
+    ensure(out, outputs, width);
     if (b == 0) {
       if (data)
-        linalg::multiply_transposed(risk_.fx, change.residual, out, context);
+        linalg::multiply_transposed(change.residual, risk_.fx, out, context);
       else
         out = change.residual;
     } else {
       const Matrix& c = data ? state_.image : at(state_.ct, b);
       const Matrix& dc = data ? change.image : at(change.ct, b);
-      linalg::multiply_transposed(c, change.residual, out, context);
-      linalg::multiply_transposed(dc, state_.residual, out, context, Into::add);
+      linalg::multiply_transposed(change.residual, c, out, context);
+      linalg::multiply_transposed(state_.residual, dc, out, context, Into::add);
     }
   }
   if (b > 0) {
@@ -588,25 +628,24 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
     } else {
       Matrix& thin = data ? change.thin : out;
       ensure(thin, data ? risk_.fx.rows() : n0, width);
-      linalg::multiply_by_transposed(change.residual, at(state_.ft, b), thin, context);
-      linalg::multiply_by_transposed(state_.residual, at(change.ft, b), thin, context, Into::add);
+      linalg::multiply(change.residual, at(state_.f, b), thin, context);
+      linalg::multiply(state_.residual, at(change.f, b), thin, context, Into::add);
       if (data) linalg::multiply_transposed(risk_.fx, thin, out, context);
     }
   }
 
-  // dKt_h <- W_h dKt_{h-1} + D_h Kt_{h-1};   H_h = 2 (dFt_h Kt_{h-1}^T + Ft_h dKt_{h-1}^T)
+  // dK_h <- dK_{h-1} W_h^T + K_{h-1} D_h^T;   H_h = 2 (dF_h^T K_{h-1} + F_h^T dK_{h-1})
   for (Index h = b + 1; h <= last; ++h) {
     MatrixMap out = block(h_packed, w_, h);
     if (h == last) {
-      out = at(change.kt, h - 1).transpose();
+      out = 2.0 * at(change.k, h - 1);
     } else {
-      pair_factors(h, at(change.ft, h), at(change.kt, h - 1), change);
-      linalg::multiply_by_transposed(at(change.left, h), at(change.right, h), out, context);
-      ensure(at(change.kt, h), widths_[static_cast<std::size_t>(h)], outputs);
-      linalg::multiply(layer(w_, h), at(change.kt, h - 1), at(change.kt, h), context);
-      linalg::multiply(layer_of_d(h), at(state_.kt, h - 1), at(change.kt, h), context, Into::add);
+      pair_factors(h, at(change.f, h), at(change.k, h - 1), change);
+      linalg::multiply_transposed(at(change.left, h), at(change.right, h), out, context);
+      ensure(at(change.k, h), outputs, at(widths_, h));
+      linalg::multiply_by_transposed(at(change.k, h - 1), layer(w_, h), at(change.k, h), context);
+      linalg::multiply_by_transposed(at(state_.k, h - 1), layer_of_d(h), at(change.k, h), context, Into::add);
     }
-    if (h == last) out *= 2.0;
   }
   // dSt_{h-1} <- dSt_h W_h + St_h D_h;   H_h = 2 (dSt_h^T Ct_{h-1} + St_h^T dCt_{h-1})
   for (Index h = b; h >= 1; --h) {
@@ -616,7 +655,7 @@ void DeepHessian::retreat(const double* d_packed, double* h_packed, DeepState& c
     } else {
       linalg::multiply_transposed(at(change.st, h), at(state_.ct, h - 1), out, context);
       linalg::multiply_transposed(at(state_.st, h), at(change.ct, h - 1), out, context, Into::add);
-      ensure(at(change.st, h - 1), n0, widths_[static_cast<std::size_t>(h - 1)]);
+      ensure(at(change.st, h - 1), n0, at(widths_, h - 1));
       linalg::multiply(at(change.st, h), layer(w_, h), at(change.st, h - 1), context);
       linalg::multiply(at(state_.st, h), layer_of_d(h), at(change.st, h - 1), context, Into::add);
     }

@@ -17,9 +17,12 @@ void multiply_lanes_transposed(const ConstMatrixView& a, const ConstMatrixView& 
 // C <- A B^T      A (m x k), B (n x k)
 void multiply_lanes_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c);
 
-// C <- S B with one S (m x k, or k x m for the transpose) for all lanes
-void multiply_lanes_by_shared(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c);
-void multiply_lanes_by_shared_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c);
+// The same with one S for all lanes: S B, S^T B, S B^T, A S and A^T S
+void shared_times_lanes(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c);
+void shared_transposed_times_lanes(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c);
+void shared_times_lanes_transposed(const ConstMatrixView& s, const ConstMatrixView& b, MatrixView c);
+void lanes_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c);
+void lanes_transposed_times_shared(const ConstMatrixView& a, const ConstMatrixView& s, MatrixView c);
 
 // out (size kLanes) <- entry i of lane l at i kLanes + l, and back to `count` arrays
 void interleave(const double* const* lanes, Index size, double* out);

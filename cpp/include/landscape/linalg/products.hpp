@@ -1,5 +1,5 @@
 // Dense products in tiles whose sizes depend on the shapes only, so threads change the speed and not the bits, and that
-// are summed on the stack: no product here allocates.
+// are packed on the stack: no product here allocates.
 #pragma once
 
 #include "landscape/context.hpp"
@@ -21,8 +21,8 @@ void multiply_transposed(const ConstMatrixView& a, const ConstMatrixView& b, Mat
 void multiply_by_transposed(const ConstMatrixView& a, const ConstMatrixView& b, MatrixView c, const Context& context,
                             Into into = Into::overwrite);
 
-// C <- S D      S (n x n), D (n x c) with few columns: S is read once and never packed; `pack` is scratch.
-void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixView c, Vector& pack,
+// C <- S D      S (n x n), D (n x c) with few columns: S is read once and never packed.
+void multiply_skinny(const ConstMatrixView& s, const ConstMatrixView& d, MatrixView c, Vector& scratch,
                      const Context& context);
 constexpr Index kSkinnyColumns = 24;
 

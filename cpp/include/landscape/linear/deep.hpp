@@ -5,11 +5,13 @@
 //   dR/dW_h = 2 F_h^T G C_{h-1}^T
 //
 // All products are split at a pivot layer b, P = F_b C_b: above it everything has nL columns, below it n0 rows,
-//   Ft_{h-1} = W_h^T Ft_h  (h > b),      Ct_h = Ct_{h-1} W_h^T  (h <= b),      Pt = Ct_b Ft_b,   Gt = Sxx Pt - Sxy
-//   Kt_b = C_b G^T,  Kt_h = W_h Kt_{h-1},   dR/dW_h = 2 Ft_h Kt_{h-1}^T        (h > b)
+//   F_{h-1} = F_h W_h  (h > b),          Ct_h = Ct_{h-1} W_h^T  (h <= b),      Pt = Ct_b F_b^T,   Gt = Sxx Pt - Sxy
+//   K_b = G C_b^T,   K_h = K_{h-1} W_h^T,   dR/dW_h = 2 F_h^T K_{h-1}          (h > b)
 //   St_b = G^T F_b,  St_{h-1} = St_h W_h,   dR/dW_h = 2 St_h^T Ct_{h-1}        (h <= b)
 // with the layer b of fewest flops: the output side (b = 0) where nL is small, the input side (b = L) where n0 is, a
-// bottleneck otherwise (THEORY 12b.11). A product of the Hessian differentiates each line once more.
+// bottleneck otherwise (THEORY 12b.11). Whatever is thin has few rows, never few columns, so that it is read along its
+// rows and fills the vector registers whatever its thickness. A product of the Hessian differentiates each line once
+// more.
 #pragma once
 
 #include <vector>
@@ -36,15 +38,15 @@ Index pivot_layer(const Risk& risk, const Widths& widths);
 // Everything that one pass through the network computes; also the scratch of one thread, sized on first use.
 struct DeepState {
   Index pivot = 0;
-  std::vector<Matrix> ft;           // h = b..L-1: n_h x nL
-  std::vector<Matrix> kt;           // h = b..L-1: n_h x nL
+  std::vector<Matrix> f;            // h = b..L-1: nL x n_h
+  std::vector<Matrix> k;            // h = b..L-1: nL x n_h
   std::vector<Matrix> ct;           // h = 1..b: n0 x n_h
   std::vector<Matrix> st;           // h = 1..b: n0 x n_h
   Matrix image;                     // moments: Sxx Ct_b (n0 x n_b); data: Fx Ct_b (k x n_b); unused where C_b = I
-  Matrix residual;                  // moments: Gt (n0 x nL); data: E = Fx Pt - Fy (k x nL)
-  Matrix product;                   // moments: Pt, unless it is Ft_0 or Ct_L
-  Matrix thin;                      // data: E Ft_b^T, k x n_b
-  std::vector<Matrix> left, right;  // pairs of factors side by side, h = b+1..L-1: n_h x 2 nL, n_{h-1} x 2 nL
+  Matrix residual;                  // moments: Gt (n0 x nL), or G where b = 0; data: E = Fx Pt - Fy (k x nL)
+  Matrix product;                   // moments: Pt, unless it is F_0^T or Ct_L
+  Matrix thin;                      // data: E F_b, k x n_b
+  std::vector<Matrix> left, right;  // pairs of factors, one below the other: 2 nL x n_h, 2 nL x n_{h-1}
   Vector pack;
   Widths widths;
 };
@@ -92,9 +94,8 @@ class DeepHessian {
   // h <- H d, both packed; `change` is the scratch of one thread.
   void apply(const double* d, double* h, DeepState& change, const Context& context) const;
 
-  // How many directions are best taken together: so few that they and their products stay in a second-level cache of
-  // 2 MB, unless Sxx (or the data) is too large for any cache and is better read seldom (docs/benchmarks.md).
-  Index together() const;
+  // So many directions are worth taking together: beyond that Sxx is no longer what is waited for (docs/benchmarks.md).
+  static constexpr Index kTogether = 8;
 
   // The same for `count` directions, one after the other in d and h; what they share is read once for all of them.
   void apply_together(const double* d, double* h, Index count, DeepBatch& batch, const Context& context) const;
