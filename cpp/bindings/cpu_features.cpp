@@ -14,8 +14,8 @@
 
 namespace {
 
-// Fastest last. "baseline" is x86-64-v2; "avx2" is AVX2 + FMA, "avx512" is x86-64-v4, both with the wide registers saved
-// by the operating system on a context switch; "generic" is any other architecture.
+// Fastest last. "baseline" is x86-64-v2; "avx2" is AVX2 + FMA, "avx512" is x86-64-v4, both with the wide registers
+// saved by the operating system on a context switch; "generic" is any other architecture.
 std::vector<std::string> supported() {
   std::vector<std::string> isas;
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)

@@ -89,8 +89,7 @@ void with_strides(const Left& a, Body&& body) {
     body(Index{1}, a.outerStride());
 }
 
-// --- both factors large: the right one packed in panels
-// ----------------------------------------------------------------
+// --- both factors large: the right one is packed in panels -----------------------------------------------------------
 
 Index packets_for(Index columns) { return std::min<Index>(3, (columns + kWidth - 1) / kWidth); }
 constexpr Index in_panels(Index columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
@@ -299,8 +298,7 @@ void any_product(const Left& a, const ConstMatrixView& b, MatrixView c, Into int
     tiled_product(a, b, c, into, context);
 }
 
-// --- few rows of one factor, the other transposed: dot products
-// --------------------------------------------------------
+// --- few rows of one factor, the other transposed: dot products ------------------------------------------------------
 
 // out(r, q) <- <row r of A, row q of B>, added to out or not
 template <int Rows, int Columns>
