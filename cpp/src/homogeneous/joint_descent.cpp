@@ -23,6 +23,7 @@ constexpr double kRounding = 1e-13;  // the same, for what rounding leaves of a 
 constexpr double kSettled = 1e-2;    // a face is settled where a step promises so much less than it did at first
 constexpr double kNothing = 1e-16;   // a unit whose penalty is so much less than the value has died out
 constexpr double kRelease = 1e-9;    // relative violation of a multiplier that counts
+constexpr Index kFewInputs = 8;
 
 class JointDescent {
  public:
@@ -241,17 +242,23 @@ class JointDescent {
     }
     const HeldKinks& held = kinks_[at(k)];
     const Index e = held.dimension();
-    Matrix jx = d_.col(k).asDiagonal() * x_;
-    if (!held.everything()) jx = Matrix(jx * held.basis());
+    if (!held.everything()) {
+      if (o_.inputs() <= kFewInputs)
+        in_basis_ = x_.lazyProduct(held.basis());  // packing would cost more than the product
+      else
+        in_basis_.noalias() = x_ * held.basis();
+    }
+    const double* const inputs = held.everything() ? x_.data() : in_basis_.data();  // m x e
     const auto u = point_.u.row(k);
     for (Index i = 0; i < o_.samples(); ++i) {
       double average = 0.0;
       if (coupled_)
         for (Index q = 0; q < n; ++q) average += mean(i, q) * u(q);
       for (Index o = 0; o < n; ++o) {
-        auto row = out.row(i * n + o);
-        for (Index q = 0; q < nu; ++q) row(q) = roots_(i, o) * h_(i, k) * ((o == q ? 1.0 : 0.0) - mean(i, q));
-        row.tail(e) = (roots_(i, o) * (u(o) - average)) * jx.row(i);
+        double* const row = &out(i * n + o, 0);
+        for (Index q = 0; q < nu; ++q) row[q] = roots_(i, o) * h_(i, k) * ((o == q ? 1.0 : 0.0) - mean(i, q));
+        const double scale = roots_(i, o) * (u(o) - average) * d_(i, k);
+        for (Index q = 0; q < e; ++q) row[nu + q] = scale * inputs[i * e + q];
       }
     }
   }
@@ -499,6 +506,7 @@ class JointDescent {
   std::vector<Index> offsets_, moved_to_;
   double damping_ = 0.0;
   mutable Vector diagonal_;
+  mutable Matrix in_basis_;  // X times a unit's basis
 };
 
 }  // namespace

@@ -162,8 +162,7 @@ class NetworkSolver {
   }
 
   Matrix outputs(Matrix& h) const {
-    h = problem_.x * point_.v.transpose();
-    for (Index i = 0; i < h.size(); ++i) h.data()[i] = act_.value(h.data()[i]);
+    h = o_.hidden(point_.v);
     Matrix z = h * point_.u;
     z.rowwise() += point_.b.transpose();
     return z;
@@ -245,8 +244,7 @@ class NetworkSolver {
       const double size = fresh.row(k - r).head(o_.penalized()).norm();
       w.row(k) = fresh.row(k - r) / (size > 0.0 ? size : 1.0);
     }
-    Matrix h = problem_.x * w.transpose();
-    for (Index i = 0; i < h.size(); ++i) h.data()[i] = act_.value(h.data()[i]);
+    const Matrix h = o_.hidden(w);
     GroupLassoSettings lasso;
     lasso.tolerance = std::clamp(1e-2 * relative, 1e-11, 1e-3);
     lasso.max_iterations = 50;

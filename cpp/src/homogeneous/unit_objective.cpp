@@ -26,9 +26,20 @@ double UnitObjective::penalty(const UnitPoint& p) const {
   return problem.lam * (sum + (problem.intercept_decay ? 0.5 * p.b.squaredNorm() : 0.0));
 }
 
+Matrix UnitObjective::hidden(const Matrix& v) const {
+  Matrix h = problem.x * v.transpose();
+  double* const entries = h.data();
+  const double slope = act.slope;
+  for (Index i = 0, size = h.size(); i < size; ++i) {
+    const double t = entries[i], below = slope * t;  // both sides computed: no branch
+    entries[i] = t > 0.0 ? t : below;
+  }
+  if (act.power == 2) h = h.cwiseAbs2();
+  return h;
+}
+
 double UnitObjective::value(const UnitPoint& p) const {
-  Matrix h = problem.x * p.v.transpose();
-  for (Index i = 0; i < h.size(); ++i) h.data()[i] = act.value(h.data()[i]);
+  const Matrix h = hidden(p.v);
   Matrix z = h * p.u;
   z.rowwise() += p.b.transpose();
   return losses(z, nullptr) + penalty(p);

@@ -36,6 +36,7 @@ class UnitObjective {
   bool kinked() const { return act.power == 1 && act.slope != 1.0; }
   Index penalized() const { return inputs() - (problem.free_bias ? 1 : 0); }
 
+  Matrix hidden(const Matrix& v) const;  // act(X V^T), V (r x d)
   // Loss at Z; G <- its slopes unless null
   double losses(const Matrix& z, Matrix* g) const;
   double penalty(const UnitPoint& p) const;  // lam Theta + decay / 2 |b|^2

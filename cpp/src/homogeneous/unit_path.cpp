@@ -21,6 +21,11 @@ class Path {
        const UnitStep& step)
       : o_(objective), point_(point), t_(t), sides_(sides), step_(step), dt_(objective.problem.x * step.v.transpose()) {
     find_crossings();
+    if (!o_.kinked()) return;
+    // A sample on its kink is on the side it was let go to, all along.
+    const auto held = t_.array() == 0.0;
+    shown_ = held.select(sides_.cast<double>(), t_);
+    shown_move_ = held.select(0.0, dt_);
   }
 
   UnitStop run(double value) {
@@ -102,20 +107,8 @@ class Path {
   double slope(double t, Index piece) {
     ++evaluations_;
     const double middle = 0.5 * (ends_[piece] + ends_[piece + 1]);
-    const Index m = o_.samples(), r = point_.width(), n = o_.outputs();
-    const double slope = o_.act.slope;
-    const bool kinked = o_.kinked(), squared = o_.act.power == 2;
-    h_.resize(m, r);
-    dh_.resize(m, r);
-    for (Index i = 0; i < m; ++i) {
-      for (Index k = 0; k < r; ++k) {
-        const double start = t_(i, k), move = dt_(i, k), here = start + t * move;
-        const double shown = !kinked ? here : start == 0.0 ? sides_(i, k) : start + middle * move;
-        const double a = shown > 0.0 ? 1.0 : slope, rise = a * move;
-        h_(i, k) = squared ? (a * here) * (a * here) : a * here;
-        dh_(i, k) = squared ? 2.0 * (a * here) * rise : rise;
-      }
-    }
+    const Index m = o_.samples(), n = o_.outputs();
+    activate(t, middle);
     const Matrix u = point_.u + t * step_.u;
     z_.noalias() = h_ * u;
     dz_.noalias() = dh_ * u;
@@ -127,22 +120,62 @@ class Path {
     return g_.cwiseProduct(dz_).sum() + penalty_slope(t);
   }
 
+  // H and dH/dt at t, of act or of the branch of it that holds at `middle`
+  void activate(double t, double middle) {
+    const Index size = t_.size();
+    h_.resize(t_.rows(), t_.cols());
+    dh_.resize(t_.rows(), t_.cols());
+    const double slope = o_.act.slope;
+    const double *const start = t_.data(), *const move = dt_.data();
+    double *const h = h_.data(), *const dh = dh_.data();
+    if (o_.kinked()) {
+      const double *const shown = shown_.data(), *const shown_move = shown_move_.data();
+      for (Index j = 0; j < size; ++j) {
+        const double a = shown[j] + middle * shown_move[j] > 0.0 ? 1.0 : slope;
+        h[j] = a * (start[j] + t * move[j]);
+        dh[j] = a * move[j];
+      }
+    } else if (o_.act.power == 1) {
+      for (Index j = 0; j < size; ++j) {
+        h[j] = start[j] + t * move[j];
+        dh[j] = move[j];
+      }
+    } else {
+      for (Index j = 0; j < size; ++j) {
+        const double here = start[j] + t * move[j], a = here > 0.0 ? 1.0 : slope;
+        h[j] = (a * here) * (a * here);
+        dh[j] = 2.0 * (a * here) * (a * move[j]);
+      }
+    }
+  }
+
   double penalty_slope(double t) const {
     double sum = 0.0;
     const Index d = o_.penalized();
     for (Index k = 0; k < point_.width(); ++k) {
-      const Eigen::RowVectorXd dv = step_.v.row(k).head(d), v = point_.v.row(k).head(d) + t * dv;
-      const double size = v.norm(), along = v.dot(dv);
+      const double size = length(point_.v, step_.v, k, d, t), along = rise(point_.v, step_.v, k, d, t);
       if (o_.scalar()) {
-        sum += o_.act.power == 2 ? 2.0 * along : size > 0.0 ? along / size : dv.norm();
+        sum += o_.act.power == 2 ? 2.0 * along : size > 0.0 ? along / size : step_.v.row(k).head(d).norm();
         continue;
       }
-      const Eigen::RowVectorXd u = point_.u.row(k) + t * step_.u.row(k);
-      const double along_u = u.dot(step_.u.row(k));
-      sum += o_.act.power == 1 ? along_u + along : u.norm() * along_u + 2.0 * size * along;
+      const Index n = o_.outputs();
+      const double along_u = rise(point_.u, step_.u, k, n, t);
+      sum += o_.act.power == 1 ? along_u + along : length(point_.u, step_.u, k, n, t) * along_u + 2.0 * size * along;
     }
     const double b = o_.problem.intercept_decay ? (point_.b + t * step_.b).dot(step_.b) : 0.0;
     return o_.problem.lam * (sum + b);
+  }
+
+  // Of the first d entries of a_k + t da_k: the length, and the inner product with da_k
+  static double length(const Matrix& a, const Matrix& da, Index k, Index d, double t) {
+    double sum = 0.0;
+    for (Index j = 0; j < d; ++j) sum += (a(k, j) + t * da(k, j)) * (a(k, j) + t * da(k, j));
+    return std::sqrt(sum);
+  }
+  static double rise(const Matrix& a, const Matrix& da, Index k, Index d, double t) {
+    double sum = 0.0;
+    for (Index j = 0; j < d; ++j) sum += (a(k, j) + t * da(k, j)) * da(k, j);
+    return sum;
   }
 
   // Where the slope changes sign inside a piece, by the Illinois method.
@@ -181,7 +214,7 @@ class Path {
   const Matrix& t_;
   const Sides& sides_;
   const UnitStep& step_;
-  Matrix dt_, h_, dh_, z_, dz_, g_;
+  Matrix dt_, shown_, shown_move_, h_, dh_, z_, dz_, g_;
   std::vector<Crossing> crossings_;
   std::vector<std::pair<Index, Index>> blocked_;
   std::vector<double> ends_;
