@@ -37,9 +37,13 @@ struct LayerBatch {
 
   Layers operator[](Index i) const {
     Layers item;
-    item.reserve(layers.size());
-    for (const MatrixBatch& layer : layers) item.push_back(layer[i]);
+    take(i, item);
     return item;
+  }
+  // The same into a vector that keeps its memory.
+  void take(Index i, Layers& item) const {
+    item.clear();
+    for (const MatrixBatch& layer : layers) item.push_back(layer[i]);
   }
 
   bool same_shapes(const LayerBatch& other) const {
@@ -97,6 +101,7 @@ void evaluate(const RiskObject& object, const LayerBatch& p, double* values, Lay
   struct Scratch {
     linear::LaneState lanes;
     DeepState one;
+    Layers points[linalg::kLanes];
     std::vector<double> packed;
   };
   std::vector<Scratch> scratch(static_cast<std::size_t>(std::max(1, n_threads)));
@@ -105,14 +110,13 @@ void evaluate(const RiskObject& object, const LayerBatch& p, double* values, Lay
     own.packed.resize(static_cast<std::size_t>(slopes == nullptr ? 0 : together * parameters));
     const Index first = group * together, count = std::min(together, p.size() - first);
     if (small) {
-      Layers points[linalg::kLanes];
       double* g[linalg::kLanes];
       for (Index i = 0; i < count; ++i) {
-        points[i] = p[first + i];
+        p.take(first + i, own.points[i]);
         g[i] = own.packed.data() + i * parameters;
       }
-      linear::gradients_in_lanes(object.risk, points, count, values + first, slopes == nullptr ? nullptr : g, own.lanes,
-                                 split.inner);
+      linear::gradients_in_lanes(object.risk, own.points, count, values + first, slopes == nullptr ? nullptr : g,
+                                 own.lanes, split.inner);
     } else if (slopes == nullptr) {
       values[first] = linear::value(object.risk, p[first], own.one, split.inner);
     } else {

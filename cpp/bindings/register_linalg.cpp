@@ -4,6 +4,7 @@
 
 #include "common.hpp"
 #include "landscape/linalg/decompositions.hpp"
+#include "landscape/linalg/magnitude.hpp"
 #include "landscape/parallel.hpp"
 
 namespace landscape::bindings {
@@ -65,6 +66,15 @@ void register_linalg(py::module_& module) {
 
   module.def(
       "has_scipy_blas", [] { return scipy_blas() != nullptr; }, "Whether SciPy's BLAS/LAPACK capsules are usable.");
+
+  module.def(
+      "largest_magnitude",
+      [](const Array& a) {
+        const ConstVectorMap entries(a.data(), a.size());
+        const py::gil_scoped_release release;
+        return linalg::largest_magnitude(entries);
+      },
+      py::arg("a").noconvert(), "max |a|; NaN if an entry is infinite or NaN, 0 if there is none.");
 
   module.def(
       "symmetric_eigen",

@@ -488,6 +488,11 @@ def lanczos(
     Extreme eigenpairs: values, vectors (rows), residuals, products, converged.
     """
 
+def largest_magnitude(a: numpy.typing.NDArray[numpy.float64]) -> float:
+    """
+    max |a|; NaN if an entry is infinite or NaN, 0 if there is none.
+    """
+
 def largest_singular_value(
     operand: tuple[typing.Any, ...],
     start: numpy.typing.NDArray[numpy.float64],

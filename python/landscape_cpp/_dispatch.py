@@ -1,9 +1,9 @@
 """Choice of the compiled module: one per instruction set, the fastest that runs here.
 
 The wheel carries one complete extension module per instruction set (``_core_baseline`` for x86-64-v2,
-``_core_avx2`` for AVX2 with FMA, ``_core_avx512`` for x86-64-v4; ``_core_generic`` on other architectures), all compiled from the same sources. The
-choice is made once, when the package is imported. The environment variable ``LANDSCAPE_CPP_ISA`` forces it,
-so that the tests can run on each. Nothing is written to the environment.
+``_core_avx2`` for AVX2 with FMA, ``_core_avx512`` for x86-64-v4; ``_core_generic`` on other architectures), all
+compiled from the same sources. The choice is made once, when the package is imported. The environment variable
+``LANDSCAPE_CPP_ISA`` forces it, so that the tests can run on each. Nothing is written to the environment.
 """
 
 import importlib

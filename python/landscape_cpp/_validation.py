@@ -160,9 +160,12 @@ def _shape_text(shape: tuple[int, ...]) -> str:
 def check_finite(name: str, array: npt.NDArray[Any]) -> None:
     """Refuse NaN and infinity, naming the first one's place."""
     if array.dtype.kind == "f" and array.size:
-        # A finite sum proves finite entries in one pass; only a suspicious one is looked at closely.
-        with np.errstate(invalid="ignore", over="ignore"):
-            total = float(np.sum(array))
+        # One pass proves finite entries, by the largest or the sum; only a suspicious one is looked at closely.
+        if array.dtype == np.float64 and array.flags.c_contiguous:
+            total = core.largest_magnitude(array)
+        else:
+            with np.errstate(invalid="ignore", over="ignore"):
+                total = float(np.sum(array))
         if not np.isfinite(total):
             finite = np.isfinite(array)
             if not finite.all():
@@ -171,8 +174,8 @@ def check_finite(name: str, array: npt.NDArray[Any]) -> None:
 
 
 def largest(array: FloatArray) -> float:
-    """The largest entry in magnitude, without a temporary; 0 if there is none."""
-    return max(float(array.max()), -float(array.min())) if array.size else 0.0
+    """The largest entry in magnitude, without a temporary; 0 if there is none, NaN if one is not finite."""
+    return float(core.largest_magnitude(as_contiguous(array)))
 
 
 def as_array(name: str, value: Any, symbol: str, shape: tuple[int | None, ...]) -> FloatArray:
@@ -196,8 +199,10 @@ def as_array(name: str, value: Any, symbol: str, shape: tuple[int | None, ...]) 
     return array
 
 
-def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, int]], symbols: tuple[str, str]) -> Point:
-    """A point, or a batch of points, as a pair of C-ordered float64 arrays.
+def as_point(
+    name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, int]], symbols: tuple[str, str]
+) -> tuple[Point, tuple[float, ...]]:
+    """A point, or a batch of points, as a pair of C-ordered float64 arrays, and the largest magnitude in each.
 
     Args:
         name: The argument's name in the message, ``"p"`` or ``"d"``.
@@ -205,12 +210,12 @@ def as_point(name: str, value: Any, shapes: tuple[tuple[int, int], tuple[int, in
         shapes: The shapes of a single point.
         symbols: The same in letters.
     """
-    u, v = _as_blocks(name, value, shapes, symbols, ("U", "V"), "a pair (U, V) of arrays")
-    return u, v
+    (u, v), largest = _as_blocks(name, value, shapes, symbols, ("U", "V"), "a pair (U, V) of arrays")
+    return (u, v), largest
 
 
-def as_layers(name: str, value: Any, shapes: tuple[tuple[int, int], ...]) -> Layers:
-    """A point (W1, ..., WL), or a batch of points, as a tuple of C-ordered float64 arrays.
+def as_layers(name: str, value: Any, shapes: tuple[tuple[int, int], ...]) -> tuple[Layers, tuple[float, ...]]:
+    """A point (W1, ..., WL), or a batch, as a tuple of C-ordered float64 arrays, and the largest magnitude in each.
 
     Args:
         name: The argument's name in the message, ``"p"`` or ``"d"``.
@@ -231,12 +236,12 @@ def _as_blocks(
     symbols: tuple[str, ...],
     letters: tuple[str, ...],
     what: str,
-) -> Layers:
+) -> tuple[Layers, tuple[float, ...]]:
     if isinstance(value, np.ndarray) or not isinstance(value, (tuple, list)):
         raise TypeError(f"{name} must be {what}, got {_describe_type(value)}")
     if len(value) != len(shapes):
         raise ValueError(f"{name} must be {what}, got {len(value)} of them")
-    blocks = []
+    blocks, magnitudes = [], []
     for index, (block, letter, shape, symbol) in enumerate(zip(value, letters, shapes, symbols, strict=True)):
         label = f"{name}[{index}] ({letter})"
         array = as_real(label, block)
@@ -246,8 +251,11 @@ def _as_blocks(
                 f"got {_shape_text(array.shape)}"
             )
         array = as_contiguous(array)
-        check_finite(label, array)
+        magnitude = largest(array)
+        if not np.isfinite(magnitude):
+            check_finite(label, array)
         blocks.append(array)
+        magnitudes.append(magnitude)
     first = blocks[0]
     for letter, block in zip(letters, blocks, strict=True):
         if block.ndim != first.ndim or (first.ndim == 3 and len(block) != len(first)):
@@ -257,7 +265,7 @@ def _as_blocks(
             )
     if first.ndim == 3 and len(first) == 0:
         raise ValueError(f"{name} is an empty batch")
-    return tuple(blocks)
+    return tuple(blocks), tuple(magnitudes)
 
 
 def _describe_type(value: Any) -> str:

@@ -107,10 +107,10 @@ class DeepLinear(LinearNetwork[Layers]):
     # ------------------------------------------------------------------------------------------------ points
 
     def _point(self, p: Any, name: str = "p") -> Layers:
-        layers = check.as_layers(name, p, self.shapes)
+        layers, magnitudes = check.as_layers(name, p, self.shapes)
         reach = self._cov.input_scale
-        for layer in layers:
-            reach *= max(1.0, check.largest(layer) * math.sqrt(layer.shape[-1] * layer.shape[-2]))
+        for layer, largest in zip(layers, magnitudes, strict=True):
+            reach *= max(1.0, largest * math.sqrt(layer.shape[-1] * layer.shape[-2]))
         if not reach < _LARGEST:
             raise ValueError(f"{name} is too large: the product of its layers, on these inputs, reaches {reach:.1e}")
         return layers

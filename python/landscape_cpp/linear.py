@@ -98,8 +98,7 @@ class ShallowLinear(LinearNetwork[Point]):
     # ------------------------------------------------------------------------------------------------ points
 
     def _point(self, p: Any, name: str = "p") -> Point:
-        u, v = check.as_point(name, p, self.shapes, _SYMBOLS)
-        largest_u, largest_v = check.largest(u), check.largest(v)
+        (u, v), (largest_u, largest_v) = check.as_point(name, p, self.shapes, _SYMBOLS)
         reach = largest_u * largest_v * self._n1 * self._cov.input_scale
         if not max(largest_u, largest_v, reach) < _LARGEST:
             raise ValueError(

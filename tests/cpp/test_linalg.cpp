@@ -1,9 +1,11 @@
 // Products, decompositions and Lanczos against the definitions.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/lanczos.hpp"
+#include "landscape/linalg/magnitude.hpp"
 #include "landscape/linalg/products.hpp"
 #include "support.hpp"
 
@@ -72,6 +74,24 @@ TEST_CASE("skinny products equal the plain ones for every number of columns") {
       linalg::multiply_skinny(s, d, c, pack, threads(2));
       CHECK(distance(c, s * d) < 1e-14 * static_cast<double>(n + 10));
     }
+}
+
+TEST_CASE("the largest magnitude, wherever it is, and NaN wherever an entry is not finite") {
+  for (const Index n : {0, 1, 3, 4, 7, 8, 31, 32, 33, 64, 100}) {
+    const Matrix entries = random_matrix(1, std::max<Index>(n, 1), 9);
+    const auto largest = [&](const Vector& x) { return linalg::largest_magnitude(ConstVectorMap(x.data(), x.size())); };
+    const Vector x = entries.row(0).head(n).transpose();
+    CHECK(largest(x) == (n == 0 ? 0.0 : x.cwiseAbs().maxCoeff()));
+    for (Index i = 0; i < n; ++i) {
+      Vector y = x;
+      y(i) = -1e300;
+      CHECK(largest(y) == 1e300);
+      for (const double bad : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity}) {
+        y(i) = bad;
+        CHECK(std::isnan(largest(y)));
+      }
+    }
+  }
 }
 
 TEST_CASE("accumulated Gram and cross products") {
