@@ -163,9 +163,9 @@ void panel_product(const double* a, Index row_stride, DepthStride depth_stride, 
 
 enum class Part { all, lower };
 
-// Up to so many multiply-adds, a hundredth of a millisecond, a second thread does not pay: what it saves in one product
-// is lost by waking it and by moving half of the operands to its cache (784-100-100-10 in docs/benchmarks.md).
-constexpr Index kSmallProduct = 512 * 1024;
+// Up to so many multiply-adds, a few tenths of a millisecond, a second thread does not pay: what it saves in one
+// product is lost by waking it and by moving half of the operands to its cache (784-100-100-10 in docs/benchmarks.md).
+constexpr Index kSmallProduct = 8 * 1024 * 1024;
 
 Context threads_for(Index multiply_adds, const Context& context) {
   Context result = context;
