@@ -33,9 +33,10 @@ endif()
 set(LANDSCAPE_FLAGS_generic "")
 
 # A value is the same number whether its gradient is asked for or not: the sums of the losses are written twice, and the
-# compiler may not fuse a multiplication into an addition in one of them only.
+# compiler may not fuse a multiplication into an addition in one of them only. A precompiled header would bring its own
+# setting along.
 set_source_files_properties("${PROJECT_SOURCE_DIR}/cpp/src/homogeneous/network.cpp" PROPERTIES
-                            SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS
+                            SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS
                             "$<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>")
 
 # landscape_compile(<target>): language level, warnings and sanitizers of our own sources. None of it

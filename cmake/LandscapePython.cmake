@@ -3,8 +3,6 @@
 
 set(PYBIND11_FINDPYTHON NEW)
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION OFF) # pybind11 would switch LTO on: minutes of linking, nothing gained
-# A unity build must not join bindings: they overload the same helper names.
-set_property(SOURCE ${LANDSCAPE_BINDING_SOURCES} PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
 find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
 find_package(pybind11 3 CONFIG QUIET)
 if(NOT pybind11_FOUND)
@@ -13,22 +11,36 @@ if(NOT pybind11_FOUND)
   find_package(pybind11 3 CONFIG REQUIRED)
 endif()
 
-foreach(isa IN LISTS LANDSCAPE_ISAS)
-  set(module _core_${isa})
-  pybind11_add_module(${module} MODULE ${LANDSCAPE_CORE_SOURCES} ${LANDSCAPE_BINDING_SOURCES})
-  landscape_compile(${module})
-  landscape_link(${module} PRIVATE)
-  target_precompile_headers(${module} PRIVATE <algorithm> <cmath> <functional> <limits> <memory> <string> <vector>
-                            <Eigen/Cholesky> <Eigen/Core> <Eigen/Eigenvalues> <Eigen/QR>
-                            <pybind11/numpy.h> <pybind11/pybind11.h> <pybind11/stl.h>)
-  target_compile_options(${module} PRIVATE ${LANDSCAPE_FLAGS_${isa}})
+# landscape_isa(<target> <isa>): the instruction set, and how hard the compiler tries.
+function(landscape_isa target isa)
+  landscape_compile(${target})
+  landscape_link(${target} PRIVATE)
+  target_compile_options(${target} PRIVATE ${LANDSCAPE_FLAGS_${isa}})
   if(isa STREQUAL "avx512" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # Thousands of false alarms from GCC's own intrinsics (its bug 105593).
-    target_compile_options(${module} PRIVATE -Wno-maybe-uninitialized -Wno-array-bounds)
+    target_compile_options(${target} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-array-bounds)
   endif()
   if(isa STREQUAL "baseline" AND NOT MSVC) # for processors of before 2013: a sixth of the compile time back
-    target_compile_options(${module} PRIVATE $<$<CONFIG:Release>:-O2>)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
   endif()
+endfunction()
+
+# The kernels of a module are compiled apart from its bindings, each with the headers they need precompiled: pybind11 in
+# front of every kernel costs a sixth of the compile time.
+set(_headers <algorithm> <cmath> <functional> <limits> <memory> <string> <vector> <Eigen/Core>)
+foreach(isa IN LISTS LANDSCAPE_ISAS)
+  set(kernels landscape_kernels_${isa})
+  add_library(${kernels} OBJECT ${LANDSCAPE_CORE_SOURCES})
+  landscape_isa(${kernels} ${isa})
+  set_target_properties(${kernels} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                        VISIBILITY_INLINES_HIDDEN ON)
+  target_precompile_headers(${kernels} PRIVATE ${_headers} <Eigen/Cholesky> <Eigen/Eigenvalues> <Eigen/QR>)
+
+  set(module _core_${isa})
+  pybind11_add_module(${module} MODULE ${LANDSCAPE_BINDING_SOURCES} $<TARGET_OBJECTS:${kernels}>)
+  landscape_isa(${module} ${isa})
+  set_target_properties(${module} PROPERTIES UNITY_BUILD_BATCH_SIZE 0) # all in one: each alone is mostly pybind11
+  target_precompile_headers(${module} PRIVATE ${_headers} <pybind11/numpy.h> <pybind11/pybind11.h> <pybind11/stl.h>)
   target_compile_definitions(${module} PRIVATE LANDSCAPE_MODULE_NAME=${module} LANDSCAPE_ISA_NAME="${isa}")
   install(TARGETS ${module} DESTINATION landscape_cpp COMPONENT python)
 endforeach()

@@ -6,7 +6,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace curvature_bindings {
 
 py::tuple lanczos(const HessianObject& object, Index count, bool largest, double tolerance, Index max_products,
                   std::uint64_t seed, int n_threads) {
@@ -33,7 +33,7 @@ Array evaluate_slice(const Array& coefficients, const Array& s, const Array& t, 
   return values;
 }
 
-}  // namespace
+}  // namespace curvature_bindings
 
 void HessianObject::rows(const double* in, double* out, Index items, const Context& context) const {
   const Index n = size();
@@ -59,6 +59,7 @@ Array HessianObject::apply(const Array& x, int n_threads) const {
 }
 
 void register_curvature(py::module_& module) {
+  using namespace curvature_bindings;
   py::class_<HessianObject>(module, "Hessian", "The Hessian of a landscape at one point, over packed parameters.")
       .def("apply", &HessianObject::apply, py::arg("x").noconvert(), py::arg("n_threads"),
            "H x for x (N,), or for every row of x (K, N).");

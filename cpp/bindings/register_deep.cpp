@@ -10,7 +10,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace deep_bindings {
 
 using linear::DeepHessian;
 using linear::DeepState;
@@ -168,10 +168,11 @@ Array hvp(const RiskObject& object, const std::vector<Array>& w, const std::vect
   return result;
 }
 
-}  // namespace
+}  // namespace deep_bindings
 
 DeepHessianObject::DeepHessianObject(std::shared_ptr<RiskObject> object, const std::vector<Array>& w, int n_threads)
     : risk(std::move(object)) {
+  using namespace deep_bindings;
   const LayerBatch p = layers_of(*risk, w);
   require_shape(!p.batched(), "W", "2-D arrays");
   hessian = without_gil(
@@ -181,6 +182,7 @@ DeepHessianObject::DeepHessianObject(std::shared_ptr<RiskObject> object, const s
 Index DeepHessianObject::size() const { return hessian->size(); }
 
 linalg::SymmetricOperator DeepHessianObject::flat(const Context& context) const {
+  using namespace deep_bindings;
   const DeepHessian* operation = hessian.get();
   const auto change = std::make_shared<DeepState>();
   return [operation, &context, change](const double* x, double* y) { operation->apply(x, y, *change, context); };
@@ -199,6 +201,7 @@ void DeepHessianObject::rows(const double* in, double* out, Index items, const C
 }
 
 void register_deep(py::module_& module) {
+  using namespace deep_bindings;
   py::class_<DeepHessianObject, HessianObject>(module, "DeepHessian",
                                                "The Hessian of the deep linear risk at one point.")
       .def(py::init<std::shared_ptr<RiskObject>, const std::vector<Array>&, int>(), py::arg("risk"),

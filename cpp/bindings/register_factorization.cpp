@@ -19,7 +19,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace factorization_bindings {
 
 namespace fact = landscape::factorization;
 
@@ -264,9 +264,10 @@ py::tuple solve(const FactorizationObject& object, const Array& u, const Array& 
   return py::make_tuple(to_array(result.u), to_array(result.v), status_name(result.status), trace);
 }
 
-}  // namespace
+}  // namespace factorization_bindings
 
 void register_factorization(py::module_& module) {
+  using namespace factorization_bindings;
   py::class_<FactorizationObject, std::shared_ptr<FactorizationObject>>(
       module, "Factorization", "Observed entries of a matrix, a loss and a penalty; optionally data X.")
       .def(py::init<Index, Index, const Int64s&, const Int64s&, const Array&, const std::optional<Array>&,

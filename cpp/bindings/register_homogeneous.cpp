@@ -22,7 +22,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace homogeneous_bindings {
 
 namespace homo = landscape::homogeneous;
 
@@ -345,9 +345,10 @@ py::tuple solve_network(const ParallelNetworkObject& object, const Array& u, con
   return py::make_tuple(to_array(result.u), to_array(result.v), to_array(result.b), status_name(result.status), trace);
 }
 
-}  // namespace
+}  // namespace homogeneous_bindings
 
 void register_homogeneous(py::module_& module) {
+  using namespace homogeneous_bindings;
   py::class_<ParallelNetworkObject, std::shared_ptr<ParallelNetworkObject>>(
       module, "ParallelNetwork", "Data, loss, penalty and kind of unit of a parallel network; any width.")
       .def(py::init<Array, Array, const std::string&, double, double, bool, bool, bool, double, int, std::vector<Index>,

@@ -9,7 +9,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace linalg_bindings {
 
 // A routine of scipy.linalg.cython_blas / cython_lapack: a capsule whose name is the C signature.
 template <class Routine>
@@ -48,14 +48,15 @@ const Blas* load_scipy_blas() {
   }
 }
 
-}  // namespace
+}  // namespace linalg_bindings
 
 const Blas* scipy_blas() {
-  static const Blas* const table = load_scipy_blas();
+  static const Blas* const table = linalg_bindings::load_scipy_blas();
   return table;
 }
 
 void register_linalg(py::module_& module) {
+  using namespace linalg_bindings;
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

@@ -11,7 +11,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace linear_bindings {
 
 using linear::Classification;
 using linear::Hessian;
@@ -202,7 +202,7 @@ Array slice_coefficients(const RiskObject& object, const Array& u, const Array& 
   }));
 }
 
-}  // namespace
+}  // namespace linear_bindings
 
 RiskObject::RiskObject(Array xx, Array xy, Array fx, Array fy, double total) : arrays{xx, xy, fx, fy} {
   risk.total = total;
@@ -221,6 +221,7 @@ RiskObject::RiskObject(Array xx, Array xy, Array fx, Array fy, double total) : a
 ShallowHessianObject::ShallowHessianObject(std::shared_ptr<RiskObject> object, const Array& u, const Array& v,
                                            int n_threads)
     : risk(std::move(object)) {
+  using namespace linear_bindings;
   const PointBatch p(u, v, risk->risk.outputs(), risk->risk.inputs());
   require_shape(!p.batched(), "U, V", "2-D arrays");
   hessian = without_gil(n_threads, [&](const Context& context) {
@@ -231,6 +232,7 @@ ShallowHessianObject::ShallowHessianObject(std::shared_ptr<RiskObject> object, c
 Index ShallowHessianObject::size() const { return hessian->shape().size(); }
 
 linalg::SymmetricOperator ShallowHessianObject::flat(const Context& context) const {
+  using namespace linear_bindings;
   const linear::Shape shape = hessian->shape();
   const Hessian* operation = hessian.get();
   const auto work = std::make_shared<Workspace>();
@@ -243,6 +245,7 @@ linalg::SymmetricOperator ShallowHessianObject::flat(const Context& context) con
 }
 
 void register_linear(py::module_& module) {
+  using namespace linear_bindings;
   py::class_<RiskObject, std::shared_ptr<RiskObject>>(module, "Risk", "The quadratic risk over arrays it keeps alive.")
       .def(py::init<Array, Array, Array, Array, double>(), py::arg("xx").noconvert(), py::arg("xy").noconvert(),
            py::arg("fx").noconvert(), py::arg("fy").noconvert(), py::arg("total"));

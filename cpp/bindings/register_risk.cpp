@@ -6,7 +6,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace risk_bindings {
 
 using risk::MomentSums;
 using risk::Totals;
@@ -105,9 +105,10 @@ SpectralObject spectral_from_factor(const Array& fx, const Array& fy, double sum
   })};
 }
 
-}  // namespace
+}  // namespace risk_bindings
 
 void register_risk(py::module_& module) {
+  using namespace risk_bindings;
   module.def("accumulate_moments", &accumulate_moments, py::arg("x").noconvert(), py::arg("y").noconvert(),
              py::arg("weights").noconvert(), py::arg("center"), py::arg("sxx").noconvert(), py::arg("sxy").noconvert(),
              py::arg("syy").noconvert(), py::arg("weight"), py::arg("mean_x").noconvert(),

@@ -12,7 +12,7 @@
 
 namespace landscape::bindings {
 
-namespace {
+namespace training_bindings {
 
 using training::Objective;
 using training::Run;
@@ -122,9 +122,10 @@ auto as_integer(Enum Settings::* member) {
                         [member](Settings& s, int value) { s.*member = static_cast<Enum>(value); });
 }
 
-}  // namespace
+}  // namespace training_bindings
 
 void register_training(py::module_& module) {
+  using namespace training_bindings;
   py::class_<ObjectiveObject, std::shared_ptr<ObjectiveObject>>(module, "Objective", "A landscape as training sees it.")
       .def_property_readonly("degree", [](const ObjectiveObject& o) { return o.objective->degree(); })
       .def_property_readonly("terms", [](const ObjectiveObject& o) { return o.objective->terms(); })
