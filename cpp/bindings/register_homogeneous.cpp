@@ -185,7 +185,7 @@ py::tuple sweep(const Array& x, const Array& q, double slope, double threshold, 
     return samples.cols() == 1 ? homo::line(samples, weights, slope, settings, context)
                                : homo::sweep(samples, weights, slope, settings, context);
   });
-  return with_maximizers(result, result.lower, result.upper) + py::make_tuple(result.arcs);
+  return with_maximizers(result, result.lower, result.upper) + py::make_tuple(result.arcs, to_array(result.output));
 }
 
 py::tuple faces(const Array& x, const Array& q, double slope, double threshold, double separation, Index count,
@@ -380,7 +380,7 @@ void register_homogeneous(py::module_& module) {
            py::arg("point").noconvert(), py::arg("width"));
   module.def("polar_sweep", &sweep, py::arg("x").noconvert(), py::arg("q").noconvert(), py::arg("slope"),
              py::arg("threshold"), py::arg("separation"), py::arg("count"), py::arg("n_threads"),
-             "(lower, upper, direction, maximizers, their values, arcs)");
+             "(lower, upper, direction, maximizers, their values, arcs, unit vector of the outputs)");
   module.def("polar_faces", &faces, py::arg("x").noconvert(), py::arg("q").noconvert(), py::arg("slope"),
              py::arg("threshold"), py::arg("separation"), py::arg("count"), py::arg("known"), py::arg("max_seconds"),
              py::arg("n_threads"), "(lower, upper, direction, maximizers, their values, complete, reason, circles)");

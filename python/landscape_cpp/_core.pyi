@@ -621,7 +621,7 @@ def polar_sweep(
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[typing.Any, ...]:
     """
-    (lower, upper, direction, maximizers, their values, arcs)
+    (lower, upper, direction, maximizers, their values, arcs, unit vector of the outputs)
     """
 
 def shallow_classify(

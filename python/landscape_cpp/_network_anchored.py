@@ -184,7 +184,7 @@ def anchored_missing(
     for origin in range(samples) if exact else _promising(X, Q, slope, known):
         moved = np.ascontiguousarray(X - X[origin])
         if sweep:
-            low, high, _, directions, values, _ = core.polar_sweep(moved, Q, slope, threshold, 0.05, 5, n_threads)
+            low, high, _, directions, values, *_ = core.polar_sweep(moved, Q, slope, threshold, 0.05, 5, n_threads)
         elif exact:
             low, high, _, directions, values, complete, _, _ = core.polar_faces(
                 moved, Q, slope, threshold, 0.05, 5, lower, math.inf, n_threads

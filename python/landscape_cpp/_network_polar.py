@@ -79,16 +79,19 @@ def network_polar(
     return _units(problem, q, problem.slope, known, settings, n_threads)
 
 
-def _witness(problem: NetworkProblem, q: FloatArray, v: FloatArray) -> tuple[FloatArray, ...] | None:
+def _witness(
+    problem: NetworkProblem, q: FloatArray, v: FloatArray, u: FloatArray | None = None
+) -> tuple[FloatArray, ...] | None:
     """The unit (u, v) that attains the polar in direction v, as a subnetwork where those are wanted."""
     size = float(np.linalg.norm(v[:-1] if problem.free_bias else v))
     if not size > 0.0:
         return None
     v = v / size
-    h = problem.X @ v
-    for _ in problem.hidden or (1,):
-        h = problem._act(h)
-    u = q.T @ h
+    if u is None:
+        h = problem.X @ v
+        for _ in problem.hidden or (1,):
+            h = problem._act(h)
+        u = q.T @ h
     top = float(np.max(np.abs(u), initial=0.0))
     if not top > 0.0:
         return None
@@ -115,11 +118,12 @@ def _bounds(
     method: str,
     work: int,
     proof: Mapping[str, Any] | None = None,
+    output: FloatArray | None = None,
 ) -> PolarBounds:
     return PolarBounds(
         lower=min(lower, upper),
         upper=upper,
-        witness=_witness(problem, q, direction),
+        witness=_witness(problem, q, direction, output),
         method=method,
         guarantee="deterministic",
         failure_probability=0.0,
@@ -171,18 +175,24 @@ def _units(
         raise ValueError(f"method 'faces' is for data of effective dimension at most 5, this is {dimension}")
 
     def lifted(
-        lower: float, upper: float, direction: FloatArray, name: str, work: int, proof: Any = None
+        lower: float,
+        upper: float,
+        direction: FloatArray,
+        name: str,
+        work: int,
+        proof: Any = None,
+        output: FloatArray | None = None,
     ) -> PolarBounds:
         # f on the data given at the lifted direction may differ by the error of the reduction.
         w = small.lift(direction)
         return _bounds(
             problem, q, max(0.0, lower * (1.0 - small.stretch) - small.error),
-            upper * (1.0 + small.stretch) + small.error, w, name, work, proof,
+            upper * (1.0 + small.stretch) + small.error, w, name, work, proof, output,
         )  # fmt: skip
 
     if method == "sweep":
-        lower, upper, direction, _, _, arcs = core.polar_sweep(small.X, small.Q, slope, math.inf, 0.05, 0, n_threads)
-        return lifted(lower, upper, direction, "sweep", arcs)
+        lower, upper, direction, _, _, arcs, u = core.polar_sweep(small.X, small.Q, slope, math.inf, 0.05, 0, n_threads)
+        return lifted(lower, upper, direction, "sweep", arcs, output=u)
     if method == "faces":
         limit = settings.max_seconds
         lower, upper, direction, _, _, complete, reason, circles = core.polar_faces(

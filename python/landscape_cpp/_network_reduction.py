@@ -54,11 +54,12 @@ def reduce_samples(X: FloatArray, Q: FloatArray, *, rank: bool = True, merge: bo
     if X.shape[1] > 2 or not np.any(Q):  # the sweep of a circle does not mind them
         keep = np.any(X != 0.0, axis=1) & np.any(Q != 0.0, axis=1)
         x, q = X[keep], Q[keep]
-    if not np.any(x):
+    top = max(float(np.max(x, initial=0.0)), -float(np.min(x, initial=0.0)))
+    if top == 0.0:
         x, q = x[:0], q[:0]
     basis, error, stretch = None, 0.0, 0.0
     if rank and len(x) and x.shape[1] > 1:
-        basis = _range(x)
+        basis = _range(x, top)
         if basis is not None:
             small = x @ basis
             left = frobenius(x - small @ basis.T) + gamma(2 * sum(basis.shape) + 8) * frobenius(small)
@@ -71,9 +72,13 @@ def reduce_samples(X: FloatArray, Q: FloatArray, *, rank: bool = True, merge: bo
     return Reduction(np.ascontiguousarray(x), np.ascontiguousarray(q), basis, error, stretch)
 
 
-def _range(x: FloatArray) -> FloatArray | None:
-    """An orthonormal basis of the row space of x, or None if it is the whole space."""
-    top = float(np.max(np.abs(x)))
+def _range(x: FloatArray, top: float) -> FloatArray | None:
+    """An orthonormal basis of the row space of x, or None if it is the whole space; top is the largest entry."""
+    if len(x) >= x.shape[1]:
+        # A few samples show it nearly always: more of them only add to the Gram matrix, whose trace is at most x.size.
+        some = x[: max(4096, 8 * x.shape[1])] / top
+        if np.linalg.eigvalsh(some.T @ some)[0] > 1e-9 * x.size:
+            return None
     scaled = x / top
     if len(x) >= x.shape[1]:
         values = np.linalg.eigvalsh(scaled.T @ scaled)

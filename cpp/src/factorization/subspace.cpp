@@ -1,11 +1,11 @@
 #include "subspace.hpp"
 
-#include <Eigen/Cholesky>
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 
 #include "kernels.hpp"
+#include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/products.hpp"
 
@@ -18,13 +18,12 @@ bool cholesky_qr(const Matrix& a, Matrix& q, Matrix& r, const Context& context) 
   const Index k = a.cols();
   Matrix gram = Matrix::Zero(k, k);
   linalg::accumulate_gram(a, gram, context);
-  const Eigen::LLT<Matrix> llt(gram);
-  if (llt.info() != Eigen::Success) return false;
-  const Vector pivots = llt.matrixLLT().diagonal();
+  if (!linalg::cholesky(gram, Context{})) return false;
+  const Vector pivots = gram.diagonal();
   // the second pass repairs the orthogonality lost up to condition numbers of 1e7
   if (!(pivots.minCoeff() > 1e-7 * pivots.maxCoeff())) return false;
-  r = llt.matrixU();
-  const Matrix inverse = llt.matrixU().solve(Matrix::Identity(k, k));
+  r = Matrix(gram.triangularView<Eigen::Lower>()).transpose();
+  const Matrix inverse = linalg::lower_inverse(gram).transpose();
   q.resize(a.rows(), k);
   linalg::multiply(a, inverse, q, kernels::sized(context, a.size() * k));
   return true;
@@ -110,9 +109,9 @@ void orthonormalise(const ConstMatrixView& a, Matrix& q, Matrix& r, const Contex
     r = (r2 * r1) * norms.asDiagonal();
     return;
   }
-  Eigen::HouseholderQR<Eigen::MatrixXd> solver{Eigen::MatrixXd(scaled)};
-  q = solver.householderQ() * Eigen::MatrixXd::Identity(a.rows(), k);
-  r = Matrix(solver.matrixQR().topRows(k).triangularView<Eigen::Upper>()) * norms.asDiagonal();
+  linalg::ThinQr qr = linalg::thin_qr(scaled);
+  q = std::move(qr.q);
+  r = qr.r * norms.asDiagonal();
 }
 
 Matrix orthonormal_basis(const ConstMatrixView& a, const Context& context) {

@@ -1,9 +1,8 @@
 // ADMM for the multipliers of the doubly nonnegative bound.
 #pragma once
 
-#include <Eigen/Eigenvalues>
-
 #include "dnn_cell.hpp"
+#include "landscape/linalg/eigen_solver.hpp"
 
 namespace landscape::homogeneous::dnn {
 

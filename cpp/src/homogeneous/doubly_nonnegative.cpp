@@ -1,7 +1,6 @@
 #include "landscape/homogeneous/doubly_nonnegative.hpp"
 
 #include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 

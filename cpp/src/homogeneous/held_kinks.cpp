@@ -1,7 +1,8 @@
 #include "held_kinks.hpp"
 
-#include <Eigen/QR>
 #include <algorithm>
+
+#include "landscape/linalg/decompositions.hpp"
 
 namespace landscape::homogeneous {
 
@@ -40,11 +41,7 @@ void HeldKinks::rebuild(const ConstMatrixMap& x) {
     basis_.resize(0, 0);
     return;
   }
-  const Index held = static_cast<Index>(samples_.size());
-  const Eigen::HouseholderQR<Eigen::MatrixXd> qr{Eigen::MatrixXd(gathered(x))};
-  Eigen::MatrixXd rest = Eigen::MatrixXd::Zero(inputs_, inputs_ - held);
-  rest.bottomRows(inputs_ - held).setIdentity();
-  basis_ = qr.householderQ() * rest;
+  basis_ = linalg::orthonormal_complement(gathered(x));
 }
 
 Vector HeldKinks::projected(const Vector& v) const {
@@ -52,8 +49,8 @@ Vector HeldKinks::projected(const Vector& v) const {
 }
 
 Vector HeldKinks::multipliers(const ConstMatrixMap& x, const Vector& g) const {
-  const Matrix held = gathered(x);
-  Vector nu = Eigen::HouseholderQR<Eigen::MatrixXd>(Eigen::MatrixXd(held)).solve(g);
+  const linalg::ThinQr qr = linalg::thin_qr(gathered(x));
+  Vector nu = qr.r.triangularView<Eigen::Upper>().solve(qr.q.transpose() * g);
   for (std::size_t j = 0; j < samples_.size(); ++j) nu(static_cast<Index>(j)) /= x.row(samples_[j]).norm();
   return nu;
 }

@@ -19,7 +19,7 @@ namespace landscape::homogeneous {
 
 class PrefixSums {
  public:
-  static constexpr Index kBlock = 1024;  // lines from one stored sum to the next
+  static constexpr Index kTile = 64;  // lines from one stored sum to the next
 
   PrefixSums(const ConstMatrixView& x, const ConstMatrixView& q, double slope, const Context& context)
       : outputs_(q.cols()), slope_(slope) {
@@ -36,15 +36,17 @@ class PrefixSums {
 
   const AngularOrder& lines() const { return lines_; }
   Index outputs() const { return outputs_; }
-  Index blocks() const { return (lines_.size + kBlock - 1) / kBlock; }
+  Index tiles() const { return (lines_.size + kTile - 1) / kTile; }
   // On |sum_i act(x_i . w) q_i|_2 at any w of length one, before A is rounded. Every exact term of a sum reaches its
   // low part, u D sum |q_i|_1 |x_i|_1 in all for chains of D sums, and these are added with D roundings more; R and N
   // are made of a few such sums.
   double error() const { return error_; }
   double weight() const { return weight_; }
 
-  // R before line k + 1 of block b, k = b kBlock
-  const DoubleDouble* before(Index block) const { return states_.data() + block * 2 * outputs_; }
+  // R before line k + 1, k = t kTile
+  const DoubleDouble* before(Index t) const { return states_.data() + t * 2 * outputs_; }
+  // sum |q~_i|_1 |x~_i|_1 over the lines k + 1..k + kTile
+  double weight_of(Index t) const { return weights_[static_cast<std::size_t>(t)]; }
 
   // row l of R: r <- r - q~_kl x~_k^T
   void pass(Index k, Index l, DoubleDouble* r) const {
@@ -62,9 +64,9 @@ class PrefixSums {
       else
         high = k - 1;
     }
-    const Index block = std::min(low / kBlock, blocks() - 1);
-    std::vector<DoubleDouble> r(before(block), before(block) + 2 * outputs_);
-    for (Index k = block * kBlock + 1; k <= low; ++k)
+    const Index tile = std::min(low / kTile, tiles() - 1);
+    std::vector<DoubleDouble> r(before(tile), before(tile) + 2 * outputs_);
+    for (Index k = tile * kTile + 1; k <= low; ++k)
       for (Index l = 0; l < outputs_; ++l) pass(k, l, r.data() + 2 * l);
     return r;
   }
@@ -77,60 +79,73 @@ class PrefixSums {
   }
 
  private:
+  static constexpr Index kTilesOfPart = 16;  // summed by one thread, and in between: it keeps the chains of sums short
+
   double combined(DoubleDouble r, DoubleDouble n) const {
     const DoubleDouble product = two_product(slope_, n.high), sum = two_sum(r.high, product.high);
     return sum.high + (sum.low + (product.low + (r.low + slope_ * n.low)));
   }
 
   void sum(const Context& context) {
-    const Index entries = 2 * outputs_, count = blocks();
-    std::vector<DoubleDouble> sums(
-        static_cast<std::size_t>(2 * entries * count));  // of q~ x~^T in each block: s = 1, s = -1
-    std::vector<double> weights(static_cast<std::size_t>(count));
-    parallel_for(count, context, [&](Index b, int) {
-      double weight = 0.0;
-      for (Index k = b * kBlock + 1; k <= std::min(lines_.size, (b + 1) * kBlock); ++k) {
-        DoubleDouble* const r = sums.data() + (2 * b + (lines_.side(k) < 0.0 ? 1 : 0)) * entries;
-        const double x1 = lines_.x1(k), x2 = lines_.x2(k), size = std::abs(x1) + x2;
-        for (Index l = 0; l < outputs_; ++l) {
-          const double ql = lines_.q(k, l);
-          r[2 * l] = r[2 * l] + two_product(ql, x1);
-          r[2 * l + 1] = r[2 * l + 1] + two_product(ql, x2);
-          weight += size * std::abs(ql);
+    const Index entries = 2 * outputs_, count = tiles(), parts = (count + kTilesOfPart - 1) / kTilesOfPart;
+    // of q~ x~^T: s = 1 in the first half of a row, s = -1 in the second
+    std::vector<DoubleDouble> of_tile(static_cast<std::size_t>(2 * entries * count));
+    std::vector<DoubleDouble> of_part(static_cast<std::size_t>(2 * entries * parts));
+    weights_.resize(static_cast<std::size_t>(count));
+    parallel_for(parts, context, [&](Index part, int) {
+      DoubleDouble* const total = of_part.data() + 2 * part * entries;
+      for (Index t = part * kTilesOfPart; t < std::min(count, (part + 1) * kTilesOfPart); ++t) {
+        DoubleDouble* const sums = of_tile.data() + 2 * t * entries;
+        double weight = 0.0;
+        for (Index k = t * kTile + 1; k <= std::min(lines_.size, (t + 1) * kTile); ++k) {
+          DoubleDouble* const r = sums + (lines_.side(k) < 0.0 ? entries : 0);
+          const double x1 = lines_.x1(k), x2 = lines_.x2(k), size = std::abs(x1) + x2;
+          for (Index l = 0; l < outputs_; ++l) {
+            const double ql = lines_.q(k, l);
+            r[2 * l] = r[2 * l] + two_product(ql, x1);
+            r[2 * l + 1] = r[2 * l + 1] + two_product(ql, x2);
+            weight += size * std::abs(ql);
+          }
         }
+        weights_[static_cast<std::size_t>(t)] = weight;
+        for (Index j = 0; j < 2 * entries; ++j) total[j] = total[j] + sums[j];
       }
-      weights[static_cast<std::size_t>(b)] = weight;
     });
 
-    std::vector<DoubleDouble> active(static_cast<std::size_t>(entries)), inactive(active);  // R_0, N_0
     weight_ = 0.0;
-    for (Index b = 0; b < count; ++b) {
-      weight_ += weights[static_cast<std::size_t>(b)];
+    for (const double weight : weights_) weight_ += weight;
+    std::vector<DoubleDouble> active(static_cast<std::size_t>(entries)), inactive(active);  // R_0, N_0
+    for (Index part = 0; part < parts; ++part)
       for (Index j = 0; j < entries; ++j) {
-        const DoubleDouble* const block = sums.data() + 2 * b * entries + j;
+        const DoubleDouble* const sums = of_part.data() + 2 * part * entries + j;
         DoubleDouble &r = active[static_cast<std::size_t>(j)], &n = inactive[static_cast<std::size_t>(j)];
-        r = r + block[0];
-        n = n - block[entries];
+        r = r + sums[0];
+        n = n - sums[entries];
       }
-    }
     total_.resize(active.size());
     for (std::size_t j = 0; j < total_.size(); ++j) total_[j] = active[j] + inactive[j];
-    states_ = active;
     states_.resize(static_cast<std::size_t>(entries * count));
-    for (Index b = 0; b + 1 < count; ++b)
+    for (Index part = 0; part < parts; ++part)
       for (Index j = 0; j < entries; ++j) {
-        const DoubleDouble* const block = sums.data() + 2 * b * entries + j;
-        states_[static_cast<std::size_t>((b + 1) * entries + j)] = before(b)[j] - (block[0] + block[entries]);
+        DoubleDouble state = active[static_cast<std::size_t>(j)];  // R before the part, then before each of its tiles
+        const DoubleDouble* const sums = of_part.data() + 2 * part * entries + j;
+        active[static_cast<std::size_t>(j)] = state - (sums[0] + sums[entries]);
+        for (Index t = part * kTilesOfPart; t < std::min(count, (part + 1) * kTilesOfPart); ++t) {
+          states_[static_cast<std::size_t>(t * entries + j)] = state;
+          const DoubleDouble* const own = of_tile.data() + 2 * t * entries + j;
+          state = state - (own[0] + own[entries]);
+        }
       }
     constexpr double u = kUnitRoundoff;
-    const double chain = static_cast<double>(std::min(kBlock, lines_.size) + 4 * count + 8);
+    const double chain = static_cast<double>(2 * std::min(kTile, lines_.size) + 2 * kTilesOfPart + 4 * parts + 8);
     error_ = 64.0 * chain * chain * u * u * weight_;
   }
 
   Index outputs_;
   double slope_;
   AngularOrder lines_;
-  std::vector<DoubleDouble> total_, states_;  // R + N; R before each block
+  std::vector<DoubleDouble> total_, states_;  // R + N; R before each tile
+  std::vector<double> weights_;
   double error_ = 0.0, weight_ = 0.0;
 };
 

@@ -15,7 +15,8 @@ namespace landscape::homogeneous {
 namespace {
 
 constexpr double kAlong = 4.0 * kUnitRoundoff;  // |A|_F times it: the error of A w from roundings of A and the product
-constexpr Index kTile = 64;  // arcs evaluated at a time, the first one again: its end begins the second
+constexpr Index kTile = PrefixSums::kTile + 1;  // arcs evaluated at a time, the first one again: its end begins the second
+constexpr Index kTilesOfTask = 16;
 using Tile = std::array<double, kTile>;
 
 double largest(const Tile& values, Index first, Index last) {
@@ -82,16 +83,47 @@ class Sweep {
   SweepResult circle(bool linear);
 
  private:
-  void block(Index b, Best& best) const;
+  void bound(Index t, double& reached, double& upper) const;
+  void tile(Index t, Best& best) const;
   void evaluate(Index first, Index count, DoubleDouble* r, Arcs arcs[2]) const;
   void look(Index first, Index count, const Arcs& arcs, double sign, Best& best) const;
-  double lower(double w1, double w2) const;
+  double lower(double w1, double w2, Vector& output) const;
 
   const SweepSettings& settings_;
   const Context& context_;
   PrefixSums sums_;
   double threshold_squared_, relative_;
 };
+
+// What f reaches where tile t begins, there or opposite, and what it does not exceed on the arcs of the tile: f grows by
+// no more than the angle times |A|_F, which changes by no more than |1 - a| sum |q~_i| |x~_i|.
+void Sweep::bound(Index t, double& reached, double& upper) const {
+  const AngularOrder& lines = sums_.lines();
+  const Index first = t * PrefixSums::kTile, last = first + kTile;
+  const double x1 = lines.x1(first), x2 = lines.x2(first), length = std::sqrt(x1 * x1 + x2 * x2);
+  const DoubleDouble* const r = sums_.before(t);
+  double squared[2] = {0.0, 0.0}, frobenius_squared[2] = {0.0, 0.0};
+  for (Index l = 0; l < sums_.outputs(); ++l) {
+    double a1[2], a2[2];
+    sums_.forms(2 * l, r[2 * l], a1[0], a1[1]);
+    sums_.forms(2 * l + 1, r[2 * l + 1], a2[0], a2[1]);
+    for (int s = 0; s < 2; ++s) {
+      const double along = a2[s] * x1 - a1[s] * x2;
+      squared[s] += along * along;
+      frobenius_squared[s] += a1[s] * a1[s] + a2[s] * a2[s];
+    }
+  }
+  reached = std::sqrt(std::max(squared[0], squared[1])) / length;
+  upper = std::numeric_limits<double>::infinity();
+  if (first == 0 || last > lines.size) return;
+  const double end1 = lines.x1(last), end2 = lines.x2(last), cross = std::abs(x1 * end2 - x2 * end1);
+  const double dot = x1 * end1 + x2 * end2, end_length = std::sqrt(end1 * end1 + end2 * end2);
+  if (!(dot > 0.5 * length * end_length)) return;
+  constexpr double rounding = 1e-9, rounding_of_angle = 1e-12;  // far more than that
+  const double angle = cross / dot + rounding_of_angle;           // its tangent
+  const double steepest = std::sqrt(std::max(frobenius_squared[0], frobenius_squared[1])) + 2.0 * sums_.weight_of(t);
+  upper = (reached + steepest * angle + 2.0 * sums_.error()) * (1.0 + rounding);
+}
 
 // Arcs first..first + count - 1, arc k between d_k and d_{k+1}, from R of the first one; R of the last one is left.
 void Sweep::evaluate(Index first, Index count, DoubleDouble* r, Arcs arcs[2]) const {
@@ -170,24 +202,20 @@ void Sweep::look(Index first, Index count, const Arcs& arcs, double sign, Best& 
   }
 }
 
-void Sweep::block(Index b, Best& best) const {
-  const Index end = std::min(sums_.lines().size, (b + 1) * PrefixSums::kBlock);
-  std::vector<DoubleDouble> r(sums_.before(b), sums_.before(b) + 2 * sums_.outputs());
+void Sweep::tile(Index t, Best& best) const {
+  const Index first = t * PrefixSums::kTile, count = std::min(kTile, sums_.lines().size - first + 1);
+  std::vector<DoubleDouble> r(sums_.before(t), sums_.before(t) + 2 * sums_.outputs());
   Arcs arcs[2];
-  for (Index first = b * PrefixSums::kBlock; first < end; first += kTile - 1) {
-    const Index count = std::min(kTile, end - first + 1);
-    evaluate(first, count, r.data(), arcs);
-    for (int s = 0; s < 2; ++s) {
-      best.frobenius_squared = std::max(best.frobenius_squared, arcs[s].frobenius_squared);
-      const double most = std::max(largest(arcs[s].start, 1, count), largest(arcs[s].peak, 1, count));
-      if (most > std::min(best.squared, threshold_squared_)) look(first, count, arcs[s], s == 0 ? 1.0 : -1.0, best);
-    }
+  evaluate(first, count, r.data(), arcs);
+  for (int s = 0; s < 2; ++s) {
+    best.frobenius_squared = std::max(best.frobenius_squared, arcs[s].frobenius_squared);
+    const double most = std::max(largest(arcs[s].start, 1, count), largest(arcs[s].peak, 1, count));
+    if (most > std::min(best.squared, threshold_squared_)) look(first, count, arcs[s], s == 0 ? 1.0 : -1.0, best);
   }
-  best.upper = std::sqrt(best.squared) * (1.0 + relative_) + kAlong * std::sqrt(best.frobenius_squared);
 }
 
-// f(w) / |w| minus everything that rounding may have added to it
-double Sweep::lower(double w1, double w2) const {
+// f(w) / |w| minus everything that rounding may have added to it, and which way the outputs point
+double Sweep::lower(double w1, double w2, Vector& output) const {
   const bool swept = w1 < 0.0 || (w1 == 0.0 && w2 > 0.0);
   const std::vector<DoubleDouble> r = swept ? sums_.at(w1, w2) : sums_.at(-w1, -w2);
   double squared = 0.0, frobenius_squared = 0.0;
@@ -199,7 +227,9 @@ double Sweep::lower(double w1, double w2) const {
     const double along = a1[s] * w1 + a2[s] * w2;
     squared += along * along;
     frobenius_squared += a1[s] * a1[s] + a2[s] * a2[s];
+    output[l] = along;
   }
+  if (squared > 0.0) output.stableNormalize();
   const double value = std::sqrt(squared / (w1 * w1 + w2 * w2));
   return value * (1.0 - relative_) - kAlong * std::sqrt(frobenius_squared) - sums_.error();
 }
@@ -209,15 +239,30 @@ SweepResult Sweep::circle(bool linear) {
   const AngularOrder& lines = sums_.lines();
   result.arcs = linear || lines.distinct == 0 ? 1 : 2 * lines.distinct;
   result.direction = Vector::Unit(2, 0);
+  result.output = Vector::Zero(sums_.outputs());
   if (sums_.weight() == 0.0) {
     result.maximizers = {Matrix(0, 2), Vector(0)};
     return result;
   }
-  std::vector<Best> blocks(static_cast<std::size_t>(sums_.blocks()));
-  parallel_for(sums_.blocks(), context_, [&](Index b, int) { block(b, blocks[static_cast<std::size_t>(b)]); });
+  // Most tiles are nowhere near the maximum.
+  const Index tiles = sums_.tiles(), tasks = (tiles + kTilesOfTask - 1) / kTilesOfTask;
+  Vector reached(tiles), upper(tiles);
+  parallel_for(tasks, context_, [&](Index task, int) {
+    for (Index t = task * kTilesOfTask; t < std::min(tiles, (task + 1) * kTilesOfTask); ++t)
+      bound(t, reached(t), upper(t));
+  });
+  const double least = std::min(reached.maxCoeff(), std::sqrt(threshold_squared_));
+  std::vector<Best> found(static_cast<std::size_t>(tasks));
+  parallel_for(tasks, context_, [&](Index task, int) {
+    Best& best = found[static_cast<std::size_t>(task)];
+    for (Index t = task * kTilesOfTask; t < std::min(tiles, (task + 1) * kTilesOfTask); ++t)
+      if (upper(t) >= least) tile(t, best);
+    if (best.squared >= 0.0)
+      best.upper = std::sqrt(best.squared) * (1.0 + relative_) + kAlong * std::sqrt(best.frobenius_squared);
+  });
 
   Best best;
-  for (const Best& from : blocks) {
+  for (const Best& from : found) {
     best.offer(from.squared, from.w1, from.w2);
     best.upper = std::max(best.upper, from.upper);
     best.candidates.insert(best.candidates.end(), from.candidates.begin(), from.candidates.end());
@@ -227,7 +272,7 @@ SweepResult Sweep::circle(bool linear) {
     best.candidates.insert(best.candidates.begin(), {best.squared, best.w1, best.w2});
   result.maximizers = separated(std::move(best.candidates), settings_.separation, settings_.count, lines.exponent);
   result.direction << best.w1, best.w2;
-  result.lower = scaled_down(std::max(0.0, lower(best.w1, best.w2)), lines.exponent);
+  result.lower = scaled_down(std::max(0.0, lower(best.w1, best.w2, result.output)), lines.exponent);
   result.upper = scaled_up((best.upper + sums_.error()) * (1.0 + relative_), lines.exponent);
   return result;
 }

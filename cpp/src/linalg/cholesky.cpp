@@ -39,6 +39,10 @@ bool cholesky(MatrixView a, const Context& context) {
   return true;
 }
 
+Matrix lower_inverse(const ConstMatrixView& l) {
+  return l.triangularView<Eigen::Lower>().solve(Matrix::Identity(l.rows(), l.cols()));
+}
+
 double cholesky_margin(Index n, double trace) {
   const double gamma = rounding_gamma(n + 3);
   return gamma / (1.0 - gamma) * trace;

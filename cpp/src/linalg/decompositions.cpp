@@ -1,10 +1,14 @@
 #include "landscape/linalg/decompositions.hpp"
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 #include <vector>
 
 #include "lapack.hpp"
+#include "landscape/linalg/eigen_solver.hpp"
+
+template class Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
+template Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>& Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>::compute(
+    const Eigen::EigenBase<Eigen::MatrixXd>&, int);
 
 namespace landscape::linalg {
 
@@ -63,10 +67,30 @@ Matrix qr_factor(const ConstMatrixView& a, const Context& context) {
   return Matrix(work_matrix.topRows(rank).triangularView<Eigen::Upper>());
 }
 
-Matrix orthonormal_columns(const ConstMatrixView& a) {
-  if (a.cols() == 0) return Matrix(a.rows(), 0);
-  Eigen::HouseholderQR<ColumnMajor> solver{ColumnMajor(a)};
-  return Matrix(solver.householderQ() * ColumnMajor::Identity(a.rows(), a.cols()));
+namespace {
+
+// Q times `count` columns of the identity, from `first` on
+Matrix columns_of_q(const Eigen::HouseholderQR<ColumnMajor>& solver, Index first, Index count) {
+  ColumnMajor unit = ColumnMajor::Zero(solver.rows(), count);
+  unit.middleRows(first, count).setIdentity();
+  return Matrix(solver.householderQ() * unit);
+}
+
+}  // namespace
+
+ThinQr thin_qr(const ConstMatrixView& a) {
+  const Index rank = std::min(a.rows(), a.cols());
+  if (rank == 0) return {Matrix(a.rows(), 0), Matrix(0, a.cols())};
+  const Eigen::HouseholderQR<ColumnMajor> solver{ColumnMajor(a)};
+  return {columns_of_q(solver, 0, rank), Matrix(solver.matrixQR().topRows(rank).triangularView<Eigen::Upper>())};
+}
+
+Matrix orthonormal_columns(const ConstMatrixView& a) { return thin_qr(a).q; }
+
+Matrix orthonormal_complement(const ConstMatrixView& a) {
+  if (a.cols() == 0) return Matrix::Identity(a.rows(), a.rows());
+  const Eigen::HouseholderQR<ColumnMajor> solver{ColumnMajor(a)};
+  return columns_of_q(solver, a.cols(), a.rows() - a.cols());
 }
 
 }  // namespace landscape::linalg

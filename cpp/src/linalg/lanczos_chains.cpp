@@ -1,11 +1,11 @@
 #include "lanczos_chains.hpp"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "landscape/linalg/eigen_solver.hpp"
 #include "landscape/parallel.hpp"
 #include "landscape/random.hpp"
 

@@ -1,6 +1,5 @@
 #include "landscape/linalg/largest_singular_value.hpp"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -12,6 +11,7 @@
 #include "landscape/errors.hpp"
 #include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/decompositions.hpp"
+#include "landscape/linalg/eigen_solver.hpp"
 #include "landscape/linalg/products.hpp"
 #include "landscape/parallel.hpp"
 #include "landscape/random.hpp"
@@ -163,7 +163,7 @@ void Bounds::by_cholesky(double tolerance, const ConstMatrixView& start) {
   // theta approximates lambda_1(G) from below; error estimates by how much.
   RitzPair pair;
   if (n <= small) {
-    Eigen::SelfAdjointEigenSolver<Matrix> solver(gram);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver{Eigen::MatrixXd(gram)};
     pair.vector = solver.eigenvectors().col(n - 1);
     pair.value = std::max(0.0, solver.eigenvalues()(n - 1));
   } else {

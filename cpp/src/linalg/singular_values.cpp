@@ -36,19 +36,15 @@ ThinSvd thin_svd(const ConstMatrixView& a, const Context& context) {
     return result;
   }
   // Jacobi to order 16 (it is more accurate there, and Eigen's divide and conquer switches to it anyway).
-  if (rank <= 16) {
-    Eigen::JacobiSVD<Eigen::MatrixXd> solver(Eigen::MatrixXd(a), Eigen::ComputeThinU | Eigen::ComputeThinV);
-    result.left = solver.matrixU();
-    result.values = solver.singularValues();
-    result.right = solver.matrixV();
-  } else {
-    Eigen::BDCSVD<Eigen::MatrixXd> solver(Eigen::MatrixXd(a), Eigen::ComputeThinU | Eigen::ComputeThinV);
-    converged(solver.info() == Eigen::Success ? 0 : 1, "BDCSVD");
-    result.left = solver.matrixU();
-    result.values = solver.singularValues();
-    result.right = solver.matrixV();
-  }
-  return result;
+  if (rank <= 16) return jacobi_svd(a);
+  const Eigen::BDCSVD<Eigen::MatrixXd> solver(Eigen::MatrixXd(a), Eigen::ComputeThinU | Eigen::ComputeThinV);
+  converged(solver.info() == Eigen::Success ? 0 : 1, "BDCSVD");
+  return {solver.matrixU(), solver.singularValues(), solver.matrixV()};
+}
+
+ThinSvd jacobi_svd(const ConstMatrixView& a) {
+  const Eigen::JacobiSVD<Eigen::MatrixXd> solver(Eigen::MatrixXd(a), Eigen::ComputeThinU | Eigen::ComputeThinV);
+  return {solver.matrixU(), solver.singularValues(), solver.matrixV()};
 }
 
 }  // namespace landscape::linalg

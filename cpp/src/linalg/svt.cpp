@@ -1,8 +1,5 @@
 #include "landscape/linalg/svt.hpp"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
-#include <Eigen/SVD>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -36,12 +33,9 @@ void orthonormalise(Matrix& x, const Context& context, Matrix* r = nullptr) {
   if (regular) x = x * lengths.cwiseInverse().asDiagonal();
   for (int pass = 0; regular && pass < 2; ++pass) {
     gram_of_columns(x, gram, context);
-    const Eigen::LLT<Matrix> factor(gram.selfadjointView<Eigen::Lower>());
-    const Matrix lower = factor.matrixL();
-    const double smallest = lower.diagonal().minCoeff();
-    regular = factor.info() == Eigen::Success && smallest > (pass == 0 ? 1e-6 : 0.9);
+    regular = cholesky(gram, Context{}) && gram.diagonal().minCoeff() > (pass == 0 ? 1e-6 : 0.9);
     if (!regular) break;
-    const Matrix inverse = factor.matrixL().solve(Matrix::Identity(k, k)).transpose();
+    const Matrix lower = gram.triangularView<Eigen::Lower>(), inverse = lower_inverse(gram).transpose();
     Matrix next(x.rows(), k);
     product(x, inverse, next, context);
     x.swap(next);
@@ -395,10 +389,7 @@ bool Thresholding::by_svd(const Matrix& entries) {
   take_svd(thin_svd(entries, context_), entries);
   // Without LAPACK: where singular values repeat, divide and conquer has been seen to lose five digits of the vectors,
   // which Jacobi's method keeps.
-  if (result_.residual > allowed() && entries.cols() <= kJacobiUpTo) {
-    const Eigen::JacobiSVD<Eigen::MatrixXd> jacobi(Eigen::MatrixXd(entries), Eigen::ComputeThinU | Eigen::ComputeThinV);
-    take_svd({jacobi.matrixU(), jacobi.singularValues(), jacobi.matrixV()}, entries);
-  }
+  if (result_.residual > allowed() && entries.cols() <= kJacobiUpTo) take_svd(jacobi_svd(entries), entries);
   result_.complement_upper = std::max(lam_, result_.next);
   return true;
 }

@@ -1,10 +1,10 @@
 #include "landscape/linear/classify.hpp"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "landscape/linalg/cholesky.hpp"
 #include "landscape/linalg/decompositions.hpp"
 #include "landscape/linalg/products.hpp"
 
@@ -117,9 +117,7 @@ void decide_rank_only(const SpectralData& data, const ConstMatrixView& u, Whiten
                        threshold >= 1e-5 * (point.norm_u * point.norm_w + point.top);
   point.gram.resize(squares ? hidden : 0, squares ? hidden : 0);
   if (squares) linalg::multiply_transposed(u, u, point.gram, Context{});
-  Eigen::Ref<Matrix> in_place(point.gram);
-  const Eigen::LLT<Eigen::Ref<Matrix>> factor(in_place);
-  if (!squares || factor.info() != Eigen::Success) {
+  if (!squares || !linalg::cholesky(point.gram, Context{})) {
     decide_rank(data, product_svd(u, point.w, context).values, result);
     return;
   }
@@ -133,8 +131,7 @@ void decide_rank_only(const SpectralData& data, const ConstMatrixView& u, Whiten
   point.gram = point.s;
   point.gram.diagonal().array() -=
       4.0 * square(threshold) + 64.0 * kUnitRoundoff * static_cast<double>(hidden) * point.s.trace();
-  Eigen::Ref<Matrix> shifted(point.gram);
-  if (Eigen::LLT<Eigen::Ref<Matrix>>(shifted).info() == Eigen::Success)
+  if (linalg::cholesky(point.gram, Context{}))
     result.rank = hidden;
   else
     decide_rank(data, linalg::symmetric_eigenvalues(point.s).cwiseMax(0.0).cwiseSqrt().reverse(), result);

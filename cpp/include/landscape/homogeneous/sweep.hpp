@@ -27,6 +27,7 @@ struct SweepSettings {
 struct SweepResult {
   double lower = 0.0, upper = 0.0;  // lower <= f(direction) <= max f <= upper
   Vector direction;                 // unit, of length 2 (or 1, by `line`)
+  Vector output;                    // sum_i act(x_i . direction) q_i over its length; zero where f is
   Maximizers maximizers;
   Index arcs = 0;  // pieces of the circle on which act(X w) is linear
 };

@@ -12,6 +12,9 @@ double rounding_gamma(Index k);
 // A = L L^T in place of the lower triangle, the only part that is read or written; false when a pivot is not positive.
 bool cholesky(MatrixView a, const Context& context);
 
+// L^-1      L (n x n), only its lower triangle is read
+Matrix lower_inverse(const ConstMatrixView& l);
+
 // If `cholesky` succeeds on A (n x n) with trace tr A, then lambda_min(A) >= -margin.
 //
 // Higham 2002, Theorem 10.3: L L^T = A + D with |D| <= gamma_{n+1} |L| |L|^T, for any order of the sums, so that

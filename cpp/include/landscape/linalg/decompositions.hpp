@@ -27,7 +27,19 @@ ThinSvd thin_svd(const ConstMatrixView& a, const Context& context);
 // R of A = Q R with R^T R = A^T A      A (m x n) -> min(m, n) x n, upper trapezoidal
 Matrix qr_factor(const ConstMatrixView& a, const Context& context);
 
+// By Eigen's Jacobi rotations: slow, and the vectors keep their digits where singular values repeat.
+ThinSvd jacobi_svd(const ConstMatrixView& a);
+
+// A = Q R by Householder reflections      A (m x n) -> Q (m x k), R (k x n), k = min(m, n)
+struct ThinQr {
+  Matrix q, r;
+};
+ThinQr thin_qr(const ConstMatrixView& a);
+
 // An orthonormal basis of the column space      A (m x n) of full column rank -> m x n
 Matrix orthonormal_columns(const ConstMatrixView& a);
+
+// An orthonormal basis of what is orthogonal to the columns      A (m x n) of full column rank -> m x (m - n)
+Matrix orthonormal_complement(const ConstMatrixView& a);
 
 }  // namespace landscape::linalg
