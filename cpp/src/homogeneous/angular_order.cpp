@@ -9,6 +9,7 @@
 
 #include "compensated.hpp"
 #include "landscape/errors.hpp"
+#include "landscape/large_pages.hpp"
 #include "landscape/parallel.hpp"
 
 namespace landscape::homogeneous {
@@ -55,7 +56,8 @@ struct Line {
   double side;
 };
 
-Line canonical(double x1, double x2) {
+// Inlined: returned through memory, its fields would be loaded in pairs that were not stored in pairs, a stall per row.
+EIGEN_ALWAYS_INLINE Line canonical(double x1, double x2) {
   constexpr double negligible = 0x1p-400;
   const int e = binary_exponent(std::max(std::abs(x1), std::abs(x2)));
   const PowerOfTwo scale(-e);
@@ -119,7 +121,7 @@ Index bucket_count(Index n) {
 
 // Sorts rays whose slots ascend into `out`: cells of a few rays each, sorted one by one.
 void sort_rays(const Ray* rays, Index n, Ray* out, std::vector<Index>& start) {
-  constexpr Index per_cell = 8;
+  constexpr Index per_cell = 3;
   const auto range = std::minmax_element(rays, rays + n, [](const Ray& a, const Ray& b) { return a.key < b.key; });
   const double low = range.first->key, high = range.second->key;
   if (low == high) {
@@ -215,17 +217,18 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
 
   // Keys, and the exponent of the largest 2^e |q_il|.
   Vector keys(rows);
+  prefer_large_pages(keys.data(), static_cast<std::size_t>(rows) * sizeof(double));
   std::vector<int> largest(static_cast<std::size_t>(chunks(m)) + 1, INT_MIN);
   parallel_for(chunks(m), context, [&](Index b, int) {
     int most = INT_MIN;
     double zero = 0.0;  // NaN as soon as anything is not finite
     for (Index i = b * kRowsOfTask; i < std::min(m, (b + 1) * kRowsOfTask); ++i) {
-      double size = 0.0;
-      zero += 0.0 * x(i, 0) + 0.0 * x(i, 1);
+      double size = 0.0, own = 0.0 * x(i, 0) + 0.0 * x(i, 1);
       for (Index l = 0; l < outputs; ++l) {
         size = std::max(size, std::abs(q(i, l)));
-        zero += 0.0 * q(i, l);
+        own += 0.0 * q(i, l);
       }
+      zero += own;
       keys(i) = kAbsent;
       if (size == 0.0 || (x(i, 0) == 0.0 && x(i, 1) == 0.0)) continue;
       const Line line = canonical(x(i, 0), x(i, 1));
@@ -246,6 +249,7 @@ AngularOrder angular_order(const ConstMatrixView& x, const ConstMatrixView& q, b
     high = (keys.head(m).array() == kAbsent).select(low, keys.head(m)).maxCoeff();
   }
   result.lines.resize(rows + 2, 3 + outputs);
+  prefer_large_pages(result.lines.data(), static_cast<std::size_t>(result.lines.size()) * sizeof(double));
   const auto key = [&](Index i) { return keys(i); };
   const auto move = [&](Index i, Index place) {
     double* const out = result.lines.data() + (place + 1) * result.lines.cols();

@@ -15,7 +15,8 @@ namespace landscape::homogeneous {
 namespace {
 
 constexpr double kAlong = 4.0 * kUnitRoundoff;  // |A|_F times it: the error of A w from roundings of A and the product
-constexpr Index kTile = PrefixSums::kTile + 1;  // arcs evaluated at a time, the first one again: its end begins the second
+constexpr Index kTile =
+    PrefixSums::kTile + 1;  // arcs evaluated at a time, the first one again: its end begins the second
 constexpr Index kTilesOfTask = 16;
 using Tile = std::array<double, kTile>;
 
@@ -95,8 +96,8 @@ class Sweep {
   double threshold_squared_, relative_;
 };
 
-// What f reaches where tile t begins, there or opposite, and what it does not exceed on the arcs of the tile: f grows by
-// no more than the angle times |A|_F, which changes by no more than |1 - a| sum |q~_i| |x~_i|.
+// What f reaches where tile t begins, there or opposite, and what it does not exceed on the arcs of the tile: f grows
+// by no more than the angle times |A|_F, which changes by no more than |1 - a| sum |q~_i| |x~_i|.
 void Sweep::bound(Index t, double& reached, double& upper) const {
   const AngularOrder& lines = sums_.lines();
   const Index first = t * PrefixSums::kTile, last = first + kTile;
@@ -120,7 +121,7 @@ void Sweep::bound(Index t, double& reached, double& upper) const {
   const double dot = x1 * end1 + x2 * end2, end_length = std::sqrt(end1 * end1 + end2 * end2);
   if (!(dot > 0.5 * length * end_length)) return;
   constexpr double rounding = 1e-9, rounding_of_angle = 1e-12;  // far more than that
-  const double angle = cross / dot + rounding_of_angle;           // its tangent
+  const double angle = cross / dot + rounding_of_angle;         // its tangent
   const double steepest = std::sqrt(std::max(frobenius_squared[0], frobenius_squared[1])) + 2.0 * sums_.weight_of(t);
   upper = (reached + steepest * angle + 2.0 * sums_.error()) * (1.0 + rounding);
 }

@@ -3,8 +3,8 @@
 #include <Eigen/QR>
 #include <vector>
 
-#include "lapack.hpp"
 #include "landscape/linalg/eigen_solver.hpp"
+#include "lapack.hpp"
 
 template class Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
 template Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>& Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>::compute(
