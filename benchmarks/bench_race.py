@@ -1,6 +1,6 @@
 """Every optimiser from every saddle of a 20-8-10 network, and from the origin of deeper ones; SciPy's beside ours.
 
-The whole campaign takes about half an hour on two cores; its outcome is counts, not times, and does not depend on the
+The whole campaign takes a quarter of an hour on two cores; its outcome is counts, not times, and does not depend on the
 machine beyond rounding.
 
 Run: python benchmarks/bench_race.py [--seeds 100] [--steps 3000] [--threads 2]
