@@ -10,8 +10,8 @@ namespace landscape::linalg {
 
 namespace {
 
-// Below this order the threads of LAPACK gained nothing over one thread of Eigen, and on a busy machine they lost.
-constexpr Index kLapackCholeskyFromOrder = 1280;
+// Well below this order the threads of LAPACK gained nothing over one thread of Eigen, and on a busy machine they lost.
+constexpr Index kLapackCholeskyFromOrder = 960;
 
 }  // namespace
 

@@ -58,7 +58,7 @@ Matrix random_block(Index n, Index columns, std::uint64_t seed, std::uint64_t st
   Matrix x(n, columns);
   for (Index c = 0; c < columns; ++c) {
     const CounterRandom random(seed, stream + static_cast<std::uint64_t>(c));
-    for (Index i = 0; i < n; ++i) x(i, c) = random.normal(static_cast<std::uint64_t>(i));
+    for (Index i = 0; i < n; ++i) x(i, c) = random.uniform(static_cast<std::uint64_t>(i)) - 0.5;
   }
   return x;
 }
