@@ -154,6 +154,7 @@ def test_one_pair_of_a_large_operator(ls, which):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # on the import of curvlinops
 def test_eigenvalues_are_those_of_curvlinops(ls):
     """The Hessian of a torch module on the samples, by curvlinops, at random weights."""
     torch = pytest.importorskip("torch")
