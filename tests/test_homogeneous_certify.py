@@ -537,3 +537,25 @@ def test_what_points_of_networks_are(ls):
         wider = tuple(np.hstack([block, np.zeros((len(block), 1))]) for block in point.point)
         assert squared.classify(wider).kind == "non_strict_saddle"
     assert len(minima) >= 1
+
+
+def test_one_sample_beside_a_free_bias(ls):
+    """No unit adds anything, and nothing balances the slopes: the polar's upper side is infinite, not undefined."""
+    nn = ls.ParallelNetwork(
+        np.array([[-0.99]]), np.array([-2.66]), 0.2, unit="abs", loss="huber", bias="free", intercept=True
+    )
+    for b in (-2.66, -2.65999999999):
+        c = nn.certify((np.zeros((1, 0)), np.zeros((2, 0)), np.array([b])))
+        assert 0.0 <= c.polar_lower <= c.polar_upper
+        assert c.lower_bound <= c.value
+        assert ls.verify(c, nn, (np.zeros((1, 0)), np.zeros((2, 0)), np.array([b])))
+
+
+def test_the_smallest_step_along_a_new_unit(ls):
+    """Its root is looked for by halving: a thousand times where it is 1e-280."""
+    from landscape_cpp._network_certificate import NetworkProblemAt
+
+    nn = ls.ParallelNetwork(np.array([[1.0]]), np.array([1.0]), 1e-300, loss="huber")
+    # slope -1 + (the step over 1e-280), clipped: the root is at 1e-280
+    step = NetworkProblemAt(nn._problem, np.array([[0.0]])).step(np.array([[1e280]]), 0.0)
+    assert step == pytest.approx(1e-280, rel=1e-12)

@@ -286,7 +286,10 @@ class NetworkProblemAt:
         high = 1.0
         while slope(high) < 0.0 and high < 1e300:
             high *= 2.0
-        return float(scipy.optimize.brentq(slope, 0.0, high, xtol=1e-300, rtol=8.9e-16)) if high < 1e300 else 0.0
+        if high >= 1e300:
+            return 0.0
+        # Halving down to the smallest step takes a thousand evaluations.
+        return float(scipy.optimize.brentq(slope, 0.0, high, xtol=1e-300, rtol=8.9e-16, maxiter=2500))
 
 
 def rebalanced(problem: NetworkProblem, p: Layers, radial: float, intercept: FloatArray) -> Layers:

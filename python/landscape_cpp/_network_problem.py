@@ -441,6 +441,8 @@ class NetworkProblem:
         size = frobenius(dq)
         if size == 0.0:
             return 0.0
+        if not math.isfinite(size):  # also where X is zero: nothing is known of Q
+            return math.inf
         if self.free_bias:  # the samples relative to any one of them
             away = np.linalg.norm(self.X[:, :-1] - np.mean(self.X[:, :-1], axis=0), axis=1)
             return size * frobenius(away + float(np.max(away))) * (1.0 + gamma(self.X.shape[1] + len(away) + 8))
