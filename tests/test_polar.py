@@ -1,10 +1,13 @@
 """Both sides of the polar of parallel networks: lower <= exact <= upper, a witness that attains the lower one."""
 
+import math
+
 import numpy as np
 import pytest
 
 import comparators as cmp
 import homogeneous_cases as table
+from landscape_cpp._verify_polar_exact import sweep as verified_sweep
 from reference import homogeneous as hn
 
 SLOW = pytest.mark.slow
@@ -111,6 +114,85 @@ def test_of_a_point_is_of_its_slopes(ls, rng):
     cmp.assert_raises_naming(lambda: land.polar(p, Q=np.ones((6, 2))), ValueError, "one of p and Q")
     cmp.assert_raises_naming(lambda: land.polar(Q=np.ones((5, 2))), ValueError, "Q", "(5, 2)")
     cmp.assert_raises_naming(lambda: land.polar(Q=np.full((6, 2), np.nan)), ValueError, "Q", "NaN")
+
+
+# ------------------------------------------------------------------------------------------------ many lines in a plane
+
+LAYOUTS = ("everywhere", "clusters", "narrow cone", "one heavy", "cancelling", "grid", "equal angles", "two scales")
+
+
+def many_lines(layout, m, n_outputs, rng):
+    """(X, Q) with m lines: far more than a tile of the sweep has, and in places where its bound is loose or tight."""
+    X, Q = rng.standard_normal((m, 2)), rng.standard_normal((m, n_outputs))
+    if layout == "clusters":
+        angles = rng.choice(rng.uniform(0.0, 2.0 * np.pi, 5), m) + 1e-9 * rng.standard_normal(m)
+        X = hn.directions(angles).T * rng.exponential(1.0, (m, 1))
+    elif layout == "narrow cone":
+        X = np.stack([1.0 + 1e-6 * rng.standard_normal(m), 1e-6 * rng.standard_normal(m)], axis=1)
+    elif layout == "one heavy":
+        Q[m // 3] *= 1e6
+    elif layout == "cancelling":
+        X[m // 2 :] = X[: m - m // 2] * (1.0 + 1e-12 * rng.standard_normal((m - m // 2, 2)))
+        Q[m // 2 :] = -Q[: m - m // 2]
+    elif layout == "grid":
+        X, Q = rng.integers(-4, 5, (m, 2)).astype(float), rng.integers(-2, 3, (m, n_outputs)).astype(float)
+    elif layout == "equal angles":
+        X = hn.directions(np.arange(m) * (np.pi / m)).T
+        Q = np.ones((m, n_outputs))
+    elif layout == "two scales":
+        X[::2] *= 1e8
+        Q[::2] *= 1e-8
+    return np.ascontiguousarray(X), Q
+
+
+def assert_sweep(core, X, Q, slope, what):
+    sides = {t: core.polar_sweep(X, Q, slope, math.inf, 0.05, 0, t) for t in (1, 2)}
+    lower, upper, w, _, _, _, u = sides[1]
+    assert (lower, upper) == sides[2][:2]
+    cmp.assert_same_bits([w, u], [sides[2][2], sides[2][6]])
+    # Below every threshold no arc is left out: it must have been right to leave them out.
+    all_lower, all_upper, all_w, points, heights, *_ = core.polar_sweep(X, Q, slope, 0.0, 0.0, 10**6, 1)
+    size = float(np.linalg.norm(Q, axis=1) @ np.linalg.norm(X, axis=1))
+    assert (lower, tuple(w)) == (all_lower, tuple(all_w)), what
+    assert abs(upper - all_upper) <= 1e-9 * upper + 1e-14 * size, f"{what}: {upper!r}, of all arcs {all_upper!r}"
+    assert upper >= float(np.max(heights, initial=0.0)) >= lower - 1e-14 * size, what
+    # NumPy's upper side comes out of a square root, with half the digits where everything cancels.
+    other = verified_sweep(X, Q, slope)
+    assert lower <= other * (1.0 + 1e-12), what
+    if upper > 1e-6 * size:
+        assert abs(upper - other) <= 1e-9 * upper, f"{what}: {upper!r}, in NumPy {other!r}"
+    t = X @ w
+    outputs = Q.T @ np.maximum(t, slope * t)
+    assert np.linalg.norm(outputs - np.linalg.norm(outputs) * u) <= 1e-14 * size, what
+    # The local maximisers above a threshold are those of all arcs.
+    high = 0.9 * upper
+    some = core.polar_sweep(X, Q, slope, high, 0.0, 10**6, 2)
+    expected = heights > high * (1.0 + 1e-12)
+    assert np.sum(expected) <= len(some[4]) <= np.sum(heights > high * (1.0 - 1e-12)), what
+    cmp.assert_same_bits(some[3][: np.sum(expected)], points[: np.sum(expected)])
+
+
+def sweep_campaign(ls, m, seed):
+    from landscape_cpp._network_polar import core
+
+    rng = np.random.default_rng((table.SEED, m, seed))
+    for layout in LAYOUTS:
+        for slope in (0.0, -1.0, 0.2, -0.4):
+            for n_outputs in (1, 3):
+                X, Q = many_lines(layout, m, n_outputs, rng)
+                assert_sweep(core, X, Q, slope, f"{layout}, {m} lines, slope {slope}, {n_outputs} outputs")
+
+
+@pytest.mark.parametrize("m", [61, 65, 200, 1500])
+def test_arcs_are_left_out_rightly(ls, m):
+    sweep_campaign(ls, m, 0)
+
+
+@SLOW
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_arcs_are_left_out_rightly_often(ls, seed):
+    for m in (90, 700, 20_000):
+        sweep_campaign(ls, m, seed)
 
 
 # ------------------------------------------------------------------------------------------------------------ campaigns

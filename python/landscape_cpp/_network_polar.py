@@ -242,8 +242,13 @@ def _relaxed(
             settings.keep, n_threads,
         )  # fmt: skip
         best, upper, better, count, _, signs, sizes, multipliers = found
-        if best > lower:
+        if best > lower:  # from the direction of a relaxation on to the maximiser beside it
             lower, direction = best, better
+            reached, climbed, *_ = core.polar_ascent(
+                small.X, small.Q, slope, 1, better[None], 0, math.inf, 0.05, 0, settings.seed, n_threads
+            )
+            if reached > lower:
+                lower, direction = reached, climbed
         proof = None
         if settings.keep:
             proof = {"signs": _packed(signs), "sizes": [int(n) for n in sizes], "multipliers": _packed(multipliers)}

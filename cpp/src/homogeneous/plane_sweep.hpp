@@ -215,6 +215,13 @@ class PlaneSweep {
     return 2.1 * size * matrix_error + (static_cast<double>(outputs()) + 40.0) * kUnitRoundoff * size * size;
   }
 
+  // What the largest singular value of a restricted A may exceed `value` by: sqrt(l1 + error) - sqrt(l1), or as far as
+  // |A|_F is above it, which has all its digits where little of A is left.
+  double error_of_root(double value, double error, double frobenius) const {
+    const double least = std::max(0.0, frobenius * (1.0 + 32.0 * kUnitRoundoff) - value) + matrix_error_;
+    return std::min(error / (value + length_of(value, std::sqrt(error))), least);
+  }
+
   void sweep();
   void start();
   void sweep_one_output();
@@ -411,7 +418,7 @@ typename PlaneSweep<D, Outputs>::Top PlaneSweep<D, Outputs>::top() const {
     const LeadingPair pair = leading_pair(m.data(), D, result.w.data());
     const double error = form_error(size_, matrix_error_);
     result.value = std::sqrt(std::max(0.0, pair.l1));
-    result.error = error / (result.value + length_of(result.value, std::sqrt(error)));  // sqrt(l1 + error) - sqrt(l1)
+    result.error = error_of_root(result.value, error, norm(restricted_.data(), restricted_.size()));
     result.isolated = pair.l1 - pair.l2 > 8.0 * error;
     result.gap = std::max(0.0, pair.l1 - pair.l2) + 2.0 * error;
     result.angle = 3.0 * error / (pair.l1 - pair.l2);
@@ -523,7 +530,7 @@ void PlaneSweep<D, Outputs>::on_plane(const Piece& piece) {
   } else {
     const double half = 0.5 * (p - r), radius = length_of(half, s), error = form_error(size_, matrix_error_);
     top.value = std::sqrt(0.5 * (p + r) + radius);
-    top.error = error / (top.value + length_of(top.value, std::sqrt(error)));
+    top.error = error_of_root(top.value, error, std::sqrt(p + r));
     top.isolated = 2.0 * radius > 8.0 * error || !ends;
     top.gap = 2.0 * radius + 2.0 * error;
     top.angle = 1.5 * error / radius;

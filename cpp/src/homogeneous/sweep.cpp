@@ -15,8 +15,8 @@ namespace landscape::homogeneous {
 namespace {
 
 constexpr double kAlong = 4.0 * kUnitRoundoff;  // |A|_F times it: the error of A w from roundings of A and the product
-constexpr Index kTile =
-    PrefixSums::kTile + 1;  // arcs evaluated at a time, the first one again: its end begins the second
+// Arcs evaluated at a time, the first one again: its end begins the second.
+constexpr Index kTile = PrefixSums::kTile + 1;
 constexpr Index kTilesOfTask = 16;
 using Tile = std::array<double, kTile>;
 
@@ -245,7 +245,7 @@ SweepResult Sweep::circle(bool linear) {
     result.maximizers = {Matrix(0, 2), Vector(0)};
     return result;
   }
-  // Most tiles are nowhere near the maximum.
+  // Most tiles are nowhere near the maximum: their own bounds are all that is wanted of them.
   const Index tiles = sums_.tiles(), tasks = (tiles + kTilesOfTask - 1) / kTilesOfTask;
   Vector reached(tiles), upper(tiles);
   parallel_for(tasks, context_, [&](Index task, int) {
@@ -257,9 +257,14 @@ SweepResult Sweep::circle(bool linear) {
   parallel_for(tasks, context_, [&](Index task, int) {
     Best& best = found[static_cast<std::size_t>(task)];
     for (Index t = task * kTilesOfTask; t < std::min(tiles, (task + 1) * kTilesOfTask); ++t)
-      if (upper(t) >= least) tile(t, best);
-    if (best.squared >= 0.0)
-      best.upper = std::sqrt(best.squared) * (1.0 + relative_) + kAlong * std::sqrt(best.frobenius_squared);
+      if (upper(t) >= least)
+        tile(t, best);
+      else
+        best.upper = std::max(best.upper, upper(t));
+    if (best.squared >= 0.0) {
+      const double own = std::sqrt(best.squared) * (1.0 + relative_) + kAlong * std::sqrt(best.frobenius_squared);
+      best.upper = std::max(best.upper, own);
+    }
   });
 
   Best best;

@@ -8,6 +8,9 @@
 // Why `upper` is one. The lines are in exact order, so A is the matrix of the arc; it is a prefix sum in twice the
 // working precision, off by at most 64 D^2 u^2 sum_i |q_i|_1 |x_i|_1 with D the length of the chains of sums, a few
 // thousand. What is left are the roundings of one arc: (4 nL + 32) u f at a peak, and 4 u |A|_F more at an end.
+//
+// Where |A w| at the start of 64 arcs, plus their angle times what |A|_F may become on them, is less than the best
+// start of all, the arcs themselves are left out, and that bound is theirs.
 #pragma once
 
 #include <limits>
