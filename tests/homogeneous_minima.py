@@ -43,6 +43,42 @@ def formula(i):
     return table.Formula(problem, *choices[int(rng.integers(len(choices)))])
 
 
+def unit_formula(unit, i):
+    """Problem ``i`` of the campaign of one kind of unit, on a line and in the plane, with every intercept."""
+    rng = np.random.default_rng((table.SEED, 88, i))
+    n_inputs, loss = int(rng.integers(1, 3)), LOSSES[i % len(LOSSES)]
+    fraction = float(np.exp(rng.uniform(np.log(0.05), np.log(0.9))))
+    kind, m = table.KINDS[i % len(table.KINDS)], int(rng.integers(2, 7))
+    problem = table.family(kind, n_inputs, 1, m, loss, hn.ACTIVATIONS[unit], fraction, seed=i)
+    return table.Formula(problem, False, (False, True, "penalized")[int(rng.integers(3))])
+
+
+def near_minimum(formula):
+    """All units on a line; in the plane the lasso over many directions and a descent of all weights from there."""
+    if formula.problem.X.shape[1] == 1:
+        return minimum_of(formula)
+    found = over_directions(formula)
+    point = min(found.point, trained(formula, found.point), key=formula.value)
+    return replace(found, value=formula.value(point), point=point)
+
+
+def trained(formula, start, max_iterations=300):
+    """What L-BFGS of all weights ends at."""
+    shapes = [block.shape for block in start]
+    cuts = np.cumsum([block.size for block in start])[:-1]
+    scale = max(formula.problem.scale, 1e-300)
+
+    def blocks(x):
+        return tuple(part.reshape(shape) for part, shape in zip(np.split(x, cuts), shapes, strict=True))
+
+    def f(x):
+        p = blocks(x)
+        return formula.value(p) / scale, np.concatenate([np.ravel(block) for block in formula.gradient(p)]) / scale
+
+    x = np.concatenate([np.ravel(block) for block in start])
+    return blocks(minimize(f, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iterations}).x)
+
+
 def is_solved(case):
     """Is there a way here to its minimum?"""
     return case.problem.targets.shape[1] == 1 or case.problem.X.shape[1] == 1
@@ -73,13 +109,17 @@ def on_a_line(formula):
     W = np.hstack([np.vstack([s * np.ones(len(x)), -s * x]) for s in (1.0, -1.0)]) if formula.bias == "free" else sides
     problem = replace(formula.problem, X=formula.inputs, intercept=bool(formula.intercept))
     if formula.intercept == "penalized":
-        return lasso(problem, W)
+        return lasso(problem, W, "penalized")
     value, point = convex.group_lasso(problem, W, tol=1e-12, max_iterations=5000)
     return Minimum(value, value - 1e-10 * problem.scale, point)
 
 
-def lasso(problem, W):
-    """min L(H a + b) + lam |a|_1 + lam b^2 / 2 for one output, a = a+ - a-, by L-BFGS-B."""
+def lasso(problem, W, intercept):
+    """min L(H a + b) + lam |a|_1 + lam b^2 / 2 for one output, a = a+ - a-, by L-BFGS-B.
+
+    An intercept True has no penalty; False is b = 0.
+    """
+    decay = problem.lam if intercept == "penalized" else 0.0
     act, lam, n = problem.activation, problem.lam, W.shape[1]
     H = act(problem.X @ W)
     scale = max(problem.scale, 1e-300)
@@ -88,23 +128,23 @@ def lasso(problem, W):
         a, b = x[:n] - x[n : 2 * n], x[2 * n]
         Z = (H @ a + b)[:, None]
         g = hn.slopes(problem, Z)[:, 0]
-        value = hn.data_term(problem, Z) + lam * float(np.sum(x[: 2 * n])) + 0.5 * lam * b * b
-        return value / scale, np.concatenate([H.T @ g + lam, lam - H.T @ g, [np.sum(g) + lam * b]]) / scale
+        value = hn.data_term(problem, Z) + lam * float(np.sum(x[: 2 * n])) + 0.5 * decay * b * b
+        return value / scale, np.concatenate([H.T @ g + lam, lam - H.T @ g, [np.sum(g) + decay * b]]) / scale
 
     options = {"ftol": 1e-16, "gtol": 1e-13, "maxiter": 5000}
-    bounds = [(0.0, None)] * (2 * n) + [(None, None)]
+    bounds = [(0.0, None)] * (2 * n) + [(None, None) if intercept else (0.0, 0.0)]
     found = minimize(f, np.zeros(2 * n + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     a, b = found.x[:n] - found.x[n : 2 * n], found.x[2 * n :]
     root = np.abs(a) ** (1.0 / (act.power + 1))
-    point = ((np.sign(a) * root)[None, :], root * W, b)
+    point = ((np.sign(a) * root)[None, :], root * W, *((b,) if intercept else ()))
     return Minimum(found.fun * scale, found.fun * scale - 1e-7 * scale, point)
 
 
 def over_directions(formula):
-    """A penalised intercept in the plane: the lasso over 90 directions and the kinks is near the minimum, not at it."""
+    """In the plane the lasso over 90 directions and the kinks is near the minimum, not at it."""
     problem = formula.formula
     angles = np.concatenate([hn.breaks_2d(problem.X), np.linspace(0.0, 2.0 * np.pi, 91)[1:]])
-    return replace(lasso(problem, hn.directions(angles)), lower=0.0, exact=False)
+    return replace(lasso(problem, hn.directions(angles), formula.intercept), lower=0.0, exact=False)
 
 
 def as_chains(point, hidden, formula):
@@ -123,7 +163,7 @@ def as_chains(point, hidden, formula):
 
 
 def points(formula, best, rng):
-    """(name, point): the minimum, near it, wrong by one unit; zero and random ones of all sizes."""
+    """(name, point): the minimum, near it, wrong by one unit; zero, random ones of all sizes, and trained ones."""
     yield "minimum", best.point
     intercept = best.point[-1:] if formula.intercept else ()
     weights = best.point[:-1] if formula.intercept else best.point
@@ -141,3 +181,4 @@ def points(formula, best, rng):
         yield f"random {width}", p
         for scale in (1e-3, 1e3):
             yield f"random {width} times {scale:g}", tuple(scale * block for block in p)
+        yield f"trained {width}", trained(formula, p)

@@ -124,6 +124,24 @@ def test_sound_at_many_random_problems(ls, block):
     campaign(ls, range(100 + 25 * block, 125 + 25 * block))
 
 
+def unit_campaign(ls, unit, indices):
+    for i in indices:
+        formula, rng = minima.unit_formula(unit, i), np.random.default_rng((table.SEED, i))
+        assert_all_honest(ls, formula, minima.near_minimum(formula), rng, f"problem {i}, {minima.words(formula)}")
+
+
+@pytest.mark.parametrize("unit", hn.ACTIVATIONS)
+def test_sound_with_every_unit(ls, unit):
+    unit_campaign(ls, unit, range(6))
+
+
+@SLOW
+@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("unit", hn.ACTIVATIONS)
+def test_sound_with_every_unit_often(ls, unit, block):
+    unit_campaign(ls, unit, range(100 + 20 * block, 120 + 20 * block))
+
+
 @pytest.mark.parametrize("loss", hn.LOSSES)
 @pytest.mark.parametrize("unit", hn.ACTIVATIONS)
 def test_several_outputs_on_a_line(ls, loss, unit, rng):
@@ -158,6 +176,9 @@ def test_deeper_subnetworks(ls, hidden, unit, rng):
         best = replace(best, point=deep, value=formula.value(deep), lower=0.0, exact=False)
         verdicts = assert_all_honest(ls, formula, best, rng, minima.words(formula))
         assert "NOT_GLOBAL" in verdicts
+        c = formula.landscape(ls).certify(formula.random(2, rng))
+        assert "coarse" in c.reason
+        assert c.reason in str(c)
 
 
 def test_deeper_linear_subnetworks(ls, rng):

@@ -361,6 +361,44 @@ def test_forced_methods(ls, rng):
     assert flat.polar(Q=Q, method="sweep").method == "sweep"
 
 
+@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["linear", "squared_relu", "quadratic", "subnetworks", "free bias"])
+def test_no_method_is_ignored(ls, kind, d, rng):
+    """A method that there is not for a kind of unit is refused wherever it can be asked for, before any work."""
+    Y, act = rng.standard_normal((6, 1)), hn.ACTIVATIONS.get(kind, hn.RELU)
+    options = {"subnetworks": {"hidden": (2, 2)}, "free bias": {"bias": "free", "intercept": True}}.get(kind, {})
+    formula = table.Formula(hn.Problem(rng.standard_normal((6, d)), Y, 0.1, act), **options)
+    land, Q = formula.landscape(ls), Y - np.mean(Y)
+    zero = tuple(np.zeros(shape) for shape in formula.shapes(1))
+    taken = {"spectral"} | ({"shor", "faces"} if kind == "free bias" else set())
+    for method in ("faces", *RELAXED):
+        if method in taken:
+            bounds = land.polar(Q=Q, method=method)
+            assert bounds.method == method or kind == "linear"  # whose kernel proves |QᵀX|₂ in its own way
+            assert bounds.upper >= land.polar(Q=Q).lower
+            continue
+        for call in (
+            lambda m=method: land.polar(Q=Q, method=m),
+            lambda m=method: land.certify(zero, method=m),
+            *(() if kind in ("subnetworks", "free bias") else (lambda m=method: land.omega(Y, method=m),)),
+            lambda m=method: land.solve(method=m),
+        ):
+            cmp.assert_raises_naming(call, ValueError, "method", method)
+
+
+def test_faces_of_free_biases_within_a_limit_of_time(ls, rng):
+    """Where the time is up a relaxation takes over, or a forced method says that it did not prove anything."""
+    X, Q = rng.standard_normal((60, 3)), rng.standard_normal((60, 1))
+    Q -= np.mean(Q)
+    land = network(ls, X, 1, hn.RELU, bias="free", intercept=True)
+    exact, short = land.polar(Q=Q), land.polar(Q=Q, max_seconds=1e-9)
+    assert (exact.method, short.method) == ("faces", "shor")
+    assert short.lower <= exact.upper
+    assert exact.lower <= short.upper
+    with pytest.raises(ValueError, match="'faces' did not prove"):
+        land.polar(Q=Q, method="faces", max_seconds=1e-9)
+
+
 @pytest.mark.parametrize("d", [1, 2, 3, 6])
 @pytest.mark.parametrize("sizes", [(1e-100, 1.0), (1e100, 1.0), (1e-100, 1e100), (1e100, 1e-100), (1e-150, 1e-150)])
 def test_extreme_sizes(ls, sizes, d, rng):

@@ -11,6 +11,7 @@ m polars without a bias, one for each sample as the origin. NumPy around the ker
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,7 @@ def anchored_bounds(
     *,
     method: str = "auto",
     starts: int = 64,
+    max_seconds: float = math.inf,
     seed: int = 0,
     n_threads: int = 1,
 ) -> AnchoredBounds:
@@ -64,7 +66,8 @@ def anchored_bounds(
         known: Directions (k, d) to try.
         method: ``"auto"``, ``"sweep"``, ``"faces"``, ``"shor"`` or ``"spectral"``.
         starts: Random starts of the ascents.
-        seed: Of these.
+        max_seconds: Of faces; a relaxation takes over if it is not forced.
+        seed: Of the starts.
         n_threads: Threads.
     """
     centre = np.mean(X, axis=0)
@@ -91,9 +94,6 @@ def anchored_bounds(
         chosen = "shor" if samples <= _SHOR_UP_TO else "spectral"
         if dimension <= 2 or (dimension == 3 and samples <= _FACES_UP_TO):
             chosen = "sweep" if dimension <= 2 else "faces"
-    if chosen not in ("sweep", "faces", "shor", "spectral"):
-        allowed = "'auto', 'sweep', 'faces', 'shor' or 'spectral'"
-        raise ValueError(f"method must be {allowed} with a free bias, got {method!r}")
     if chosen == "sweep" and dimension > 2:
         raise ValueError(f"method 'sweep' is for data of effective dimension at most 2, this is {dimension}")
     if chosen == "faces" and dimension > 5:
@@ -108,18 +108,26 @@ def anchored_bounds(
             w = v if small.basis is None else small.basis @ v
             lower, best = value, np.append(w, -float(w @ X[origin]))
 
-    if chosen in ("sweep", "faces"):
+    if chosen == "sweep":
         for origin in range(samples):
             moved = np.ascontiguousarray(coordinates - coordinates[origin])
-            if chosen == "sweep":
-                found = core.polar_sweep(moved, q, slope, math.inf, 0.05, 0, n_threads)
-            else:
-                found = core.polar_faces(moved, q, slope, math.inf, 0.05, 0, lower, math.inf, n_threads)
-                if not found[5]:
-                    raise ValueError(f"method 'faces' did not prove a bound: {found[6]}")
+            found = core.polar_sweep(moved, q, slope, math.inf, 0.05, 0, n_threads)
             keep(found[0], found[2], origin)
             upper = max(upper, found[1])
-    else:
+    if chosen == "faces":
+        end = time.perf_counter() + max_seconds
+        for origin in range(samples):
+            moved = np.ascontiguousarray(coordinates - coordinates[origin])
+            left = max(0.0, end - time.perf_counter())
+            found = core.polar_faces(moved, q, slope, math.inf, 0.05, 0, lower, left, n_threads)
+            keep(found[0], found[2], origin)
+            if not found[5]:
+                if method == "faces":
+                    raise ValueError(f"method 'faces' did not prove a bound: {found[6]}")
+                chosen, upper = "shor", 0.0
+                break
+            upper = max(upper, found[1])
+    if chosen in ("shor", "spectral"):
         for origin in _promising(coordinates, q, slope, known if small.basis is None else known @ small.basis):
             moved = np.ascontiguousarray(coordinates - coordinates[origin])
             own = known if small.basis is None else known @ small.basis

@@ -213,6 +213,8 @@ def certify(
             how, witness, reached, words = way
             verdict = Verdict.NOT_GLOBAL
             reason = f"{words} lowers the objective by {value - reached:.3g}"
+        if problem.hidden and problem.slope != 1.0:
+            reason += "; the gap rests on |Q|₂ |X|₂, a coarse bound of the polar of subnetworks"
     polar = found.polar
     proof = {
         "radial": found.radial,

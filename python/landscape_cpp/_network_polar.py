@@ -24,9 +24,11 @@ from ._svt import polar_bounds
 from ._validation import FloatArray
 from ._verify_norms import UNIT, frobenius, gamma
 
-__all__ = ["METHODS", "PolarSettings", "maximizers", "network_polar"]
+__all__ = ["METHODS", "PolarSettings", "maximizers", "methods_for", "network_polar"]
 
 METHODS = ("auto", "sweep", "faces", "branch-and-bound", "doubly-nonnegative", "shor", "spectral")
+_SPECTRAL = ("auto", "spectral")
+_FREE_BIAS = ("auto", "sweep", "faces", "shor", "spectral")
 _FACES_UP_TO = {1: 10**9, 2: 10**9, 3: 6000, 4: 120, 5: 40}  # samples, by dimension
 _BRANCH_UP_TO = 400  # dimension and samples of a relaxation
 
@@ -54,6 +56,15 @@ class PolarSettings:
     max_seconds: float = math.inf
     seed: int = 0
     keep: bool = True
+
+
+def methods_for(problem: NetworkProblem) -> tuple[str, ...]:
+    """Those of METHODS that there are for this kind of unit, whatever the dimension."""
+    if problem.hidden or problem.power == 2:
+        return _SPECTRAL
+    if problem.free_bias:
+        return _FREE_BIAS
+    return _SPECTRAL if problem.slope == 1.0 else METHODS
 
 
 def network_polar(
@@ -143,6 +154,7 @@ def _anchored(
         known[:, :-1],
         method=settings.method,
         starts=min(settings.starts, 64),
+        max_seconds=settings.max_seconds,
         seed=settings.seed,
         n_threads=n_threads,
     )
@@ -271,7 +283,7 @@ def _powers(
     x, weights = np.ascontiguousarray(problem.X[keep]), np.ascontiguousarray(q[keep])
     if not len(x):
         return _bounds(problem, q, 0.0, 0.0, np.zeros(problem.X.shape[1]), "spectral", 0)
-    if x.shape[1] == 1:  # two directions
+    if x.shape[1] == 1 and settings.method == "auto":  # two directions
         size = gamma(len(x) + 8) * float(np.sum(np.linalg.norm(weights, axis=1)[:, None] * x * x))
         values = [float(np.linalg.norm(weights.T @ problem._act(sign * x))) for sign in (1.0, -1.0)]
         top = max(values)

@@ -24,7 +24,7 @@ from ._network_classify import classify
 from ._network_data import Unit, network_data
 from ._network_omega import OmegaBounds, omega
 from ._network_path import NetworkPath, descent_path, slide_path
-from ._network_polar import METHODS, PolarSettings, network_polar
+from ._network_polar import METHODS, PolarSettings, methods_for, network_polar
 from ._network_problem import NetworkProblem
 from ._network_solve import solve_network
 from ._regularisation_path import regularisation_path
@@ -514,8 +514,9 @@ class ParallelNetwork:
                 dimension 1 or 2 (n0 = 1 with a bias, too); ``"faces"``, exact enumeration, in three dimensions, in four
                 and five with few samples; else the smallest of ``"spectral"`` |Q|₂ |X|₂, ``"shor"``, a diagonal
                 semidefinite relaxation, and ``"branch-and-bound"`` on the signs of samples with doubly nonnegative
-                relaxations (``"doubly-nonnegative"`` is its root alone). Linear, squared and deeper units have spectral
-                bounds only, exact for the linear ones.
+                relaxations (``"doubly-nonnegative"`` is its root alone). Linear, squared and deeper units have
+                ``"spectral"`` bounds only, exact for linear units and coarse for deeper ones; units with a free bias
+                have no branch and bound.
             tol: Relative distance of the two sides at which branch and bound stops.
             starts: Random starts of the ascent that looks for the lower side where no method is exact.
             max_nodes: Of the branch and bound; what is proved by then is returned.
@@ -547,12 +548,16 @@ class ParallelNetwork:
         settings = self._polar_settings(method, tol, starts, max_nodes, max_seconds, seed)
         return network_polar(self._problem, np.ascontiguousarray(q), known, settings, check.as_threads(n_threads))
 
-    @staticmethod
     def _polar_settings(
-        method: Any, tol: Any, starts: Any, max_nodes: Any, max_seconds: Any, seed: Any
+        self, method: Any, tol: Any, starts: Any, max_nodes: Any, max_seconds: Any, seed: Any
     ) -> PolarSettings:
+        allowed = methods_for(self._problem)
+        if check.as_choice("method", method, METHODS) not in allowed:
+            what = "units with a free bias" if self.bias == "free" else f"{self.unit.name} units"
+            what = "subnetworks" if self.hidden else what
+            raise ValueError(f"method must be one of {', '.join(map(repr, allowed))} for {what}, got {method!r}")
         return PolarSettings(
-            method=check.as_choice("method", method, METHODS),
+            method=method,
             tol=check.as_float("tol", tol, positive=True),
             starts=check.as_int("starts", starts, minimum=0),
             max_nodes=check.as_int("max_nodes", max_nodes, minimum=1),
