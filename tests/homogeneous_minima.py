@@ -55,9 +55,7 @@ def unit_formula(unit, i):
 
 def near_minimum(formula):
     """All units on a line; in the plane the lasso over many directions and a descent of all weights from there."""
-    if formula.problem.X.shape[1] == 1:
-        return minimum_of(formula)
-    found = over_directions(formula)
+    found = minimum_of(formula) if formula.problem.X.shape[1] == 1 else over_directions(formula)
     point = min(found.point, trained(formula, found.point), key=formula.value)
     return replace(found, value=formula.value(point), point=point)
 
@@ -111,7 +109,7 @@ def on_a_line(formula):
     if formula.intercept == "penalized":
         return lasso(problem, W, "penalized")
     value, point = convex.group_lasso(problem, W, tol=1e-12, max_iterations=5000)
-    return Minimum(value, value - 1e-10 * problem.scale, point)
+    return Minimum(value, convex.group_lasso_bound(problem, W, point), point)
 
 
 def lasso(problem, W, intercept):

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 import comparators as cmp
 import factorization_certificates as made
@@ -580,3 +581,36 @@ def test_the_smallest_step_along_a_new_unit(ls):
     # slope -1 + (the step over 1e-280), clipped: the root is at 1e-280
     step = NetworkProblemAt(nn._problem, np.array([[0.0]])).step(np.array([[1e280]]), 0.0)
     assert step == pytest.approx(1e-280, rel=1e-12)
+
+
+def test_losses_that_are_straight_far_out(ls):
+    """Huber with no curvature at zero: the best intercept, and the units' best scale, are found all the same."""
+    X, y = np.array([[1.0], [-1.0], [0.5], [2.0]]), np.array([1000.0, 1200.0, -500.0, 1100.0])
+    land = ls.ParallelNetwork(X, y, 0.1, loss="huber", intercept=True)
+    best = minimize_scalar(lambda b: hn.loss("huber", b * np.ones((4, 1)), y[:, None], 1.0), bracket=(0.0, 1e3)).x
+    slopes = np.clip(best - y, -1.0, 1.0)
+    slopes -= np.mean(slopes)
+    cmp.assert_close(land.lambda_max, land.polar(Q=-slopes).upper, 1e-6)
+    # A unit beside an intercept far from zero, which alone is worse than nothing: no minimum, and that is seen.
+    formula, rng = minima.unit_formula("squared_relu", 245), np.random.default_rng((table.SEED, 245))
+    stuck = dict(minima.points(formula, minima.near_minimum(formula), rng))["trained 1"]
+    assert assert_honest(ls, formula, stuck, 1.0939847098352191).verdict == "NOT_GLOBAL"
+
+
+@pytest.mark.parametrize("unit", ["relu", "squared_relu"])
+def test_labels_that_an_intercept_alone_fits(ls, unit):
+    """The minimum, zero, is at an infinite intercept: the way there is a witness that holds with its rounding."""
+    land = ls.ParallelNetwork(np.array([[0.2], [0.4]]), [1.0, 1.0], 0.01, unit=unit, loss="logistic", intercept=True)
+    p = (np.full((1, 1), 1e-4), np.full((1, 1), 1e-4), np.array([13.0]))
+    c = land.certify(p)
+    assert c.verdict == "NOT_GLOBAL"
+    assert ls.verify(c, land, p)
+
+
+def test_a_polar_of_zero_is_confirmed(ls):
+    """With an intercept that fits the only sample nothing is left: verified, whatever the rounding of the check."""
+    land = ls.ParallelNetwork([[0.7]], [1.3], 0.1, unit="linear", intercept=True)
+    p = (np.zeros((1, 1)), np.zeros((1, 1)), np.array([1.3]))
+    c = land.certify(p)
+    assert (c.verdict, c.polar_lower) == ("GLOBAL", 0.0)
+    assert ls.verify(c, land, p)

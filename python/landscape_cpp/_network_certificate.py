@@ -35,8 +35,11 @@ def finite_value(problem: NetworkProblem, p: Layers, message: str) -> tuple[floa
     return value, margin
 
 
-def radial_fit(problem: NetworkProblem, z: FloatArray, price: float) -> tuple[float, FloatArray]:
-    """(c, b), c ≥ 0, that minimise L(c Z + 1 bᵀ) + c price, b = 0 without an intercept: convex, by Newton steps."""
+def radial_fit(problem: NetworkProblem, z: FloatArray, price: float, intercept: FloatArray) -> tuple[float, FloatArray]:
+    """(c, b), c ≥ 0, that minimise L(c Z + 1 bᵀ) + c price, b = 0 without an intercept.
+
+    Convex, from the best of (1, ``intercept``), (1, 0) and 0.
+    """
     outputs = z.shape[1]
     features = [z] if np.any(z) else []
     if problem.intercept:
@@ -47,8 +50,6 @@ def radial_fit(problem: NetworkProblem, z: FloatArray, price: float) -> tuple[fl
     cost = np.zeros(len(features))
     radial = bool(np.any(z))
     cost[0] += price if radial else 0.0
-    x = np.zeros(len(features))
-    x[0] = 1.0 if radial else 0.0
     ridge = np.full(len(features), problem.lam if problem.decay else 0.0)
     if radial:
         ridge[0] = 0.0
@@ -57,40 +58,43 @@ def radial_fit(problem: NetworkProblem, z: FloatArray, price: float) -> tuple[fl
         with np.errstate(over="ignore", invalid="ignore"):
             return float(np.sum(problem.losses(basis @ point)) + cost @ point + 0.5 * ridge @ (point * point))
 
+    starts = [np.zeros(len(features)) for _ in range(3)]
+    starts[0][-outputs:] = intercept if problem.intercept else 0.0
+    if radial:
+        starts[0][0] = starts[1][0] = 1.0
+    x = min(starts, key=at)
     value = at(x)
-    if radial and not value < (other := at(np.zeros_like(x))):
-        x, value = np.zeros_like(x), other
-    for _ in range(100):
+    lowest = np.full(len(x), -math.inf)
+    if radial:
+        lowest[0] = 0.0
+    largest = np.einsum("mki,mki->i", basis, basis) + ridge  # |L''| is at most one for every loss
+    for _ in range(300):
         prediction = basis @ x
         slope = np.tensordot(problem.slopes(prediction), basis, axes=([0, 1], [0, 1])) + cost + ridge * x
-        second = problem.curvatures(prediction)
-        if second.ndim == 3:
-            hessian = np.einsum("mki,mkl,mlj->ij", basis, second, basis, optimize=True)
-        else:
-            hessian = np.einsum("mki,mk,mkj->ij", basis, second, basis, optimize=True)
-        hessian = hessian + np.diag(ridge)
-        free = np.ones(len(x), dtype=bool)
-        if radial and x[0] <= 0.0 and slope[0] > 0.0:
-            free[0] = False
-        step = np.zeros_like(x)
-        block = hessian[np.ix_(free, free)]
-        damping = 1e-14 * max(float(np.trace(block)), 1e-300) * np.eye(int(free.sum()))
-        step[free] = -np.linalg.lstsq(block + damping, slope[free], rcond=1e-13)[0]
-        if not np.all(np.isfinite(step)):
-            break
-        t, accepted = 1.0, False
-        for _ in range(40):
-            trial = x + t * step
-            if radial:
-                trial[0] = max(0.0, trial[0])
-            reached = at(trial)
-            if reached < value:
-                accepted = True
-                break
-            t *= 0.5
-        if not accepted:
-            break
-        gain, value, x = value - reached, reached, trial
+        best, reached = x, value
+        for second in (problem.curvatures(prediction), problem.majorants(prediction)):
+            subscripts = "mki,mkl,mlj->ij" if second.ndim == 3 else "mki,mk,mkj->ij"
+            hessian = np.einsum(subscripts, basis, second, basis, optimize=True) + np.diag(ridge)
+            # What is flat to rounding has no step: of labels that an intercept alone fits, the minimum is at infinity.
+            sizes = np.sqrt(np.diag(hessian))
+            free = ((x > lowest) | (slope < 0.0)) & (sizes > 1e-8 * np.sqrt(largest))
+            sizes = sizes[free]
+            step = np.zeros_like(x)
+            block = hessian[np.ix_(free, free)] / np.outer(sizes, sizes)
+            step[free] = -np.linalg.lstsq(block, slope[free] / sizes, rcond=1e-13)[0] / sizes
+            for k in range(40):
+                trial = np.maximum(lowest, x + 0.5**k * step)
+                if (lower := at(trial)) < reached:
+                    best, reached = trial, lower
+                    break
+            # A step may be short where the loss is straight: doubled while the value falls as fast as at first.
+            t, fall = 2.0, float(slope @ step)
+            while best is trial and t < 1e12:
+                longer = np.maximum(lowest, x + t * step)
+                if not (lower := at(longer)) < min(reached, value + 0.25 * t * fall):
+                    break
+                best, reached, trial, t = longer, lower, longer, 2.0 * t
+        gain, value, x = value - reached, reached, best
         if gain <= 1e-16 * abs(value):
             break
     scale = float(x[0]) if radial else 0.0
@@ -188,15 +192,16 @@ def certify(
     enough = tol * scale
 
     z, _ = problem.outputs(problem.weights(p))
-    radial, intercept = radial_fit(problem, z, problem.lam * problem.rebalanced_theta(p))
-    found = _dual(problem, p, radial, intercept, value, enough, scale, settings, n_threads)
     own = p[-1] if problem.intercept else np.zeros(z.shape[1])
+    radial, intercept = radial_fit(problem, z, problem.lam * problem.rebalanced_theta(p), own)
+    found = _dual(problem, p, radial, intercept, value, enough, scale, settings, n_threads)
+    passed: _Dual | None = None
     if value - found.lower + value_margin > min(enough, wanted * abs(value)) and not (
         radial == 1.0 and np.array_equal(own, intercept)
     ):
         # At the point as it is the slopes may be closer to feasible than at the rebalanced one.
         other = _dual(problem, p, 1.0, own, value, enough, scale, settings, n_threads)
-        found = max(found, other, key=lambda dual: dual.lower)
+        found, passed = (found, other) if found.lower >= other.lower else (other, found)
     gap = value - found.lower
 
     witness, how = None, None
@@ -209,6 +214,8 @@ def certify(
             reason = f"the rounding of the value, up to {value_margin:.3g}, exceeds the tolerance"
         with np.errstate(over="ignore", invalid="ignore"):  # trials may overflow: they are no way down then
             way = _way_down(problem, p, found, value, enough + 4.0 * value_margin)
+            if passed is not None and (way is None or value - way[2] - 4.0 * value_margin <= enough):
+                way = _way_down(problem, p, passed, value, enough + 4.0 * value_margin)
         if way is not None and value - way[2] - 4.0 * value_margin > enough:
             how, witness, reached, words = way
             verdict = Verdict.NOT_GLOBAL
@@ -321,25 +328,32 @@ def rebalanced(problem: NetworkProblem, p: Layers, radial: float, intercept: Flo
 def _way_down(
     problem: NetworkProblem, p: Layers, found: _Dual, value: float, enough: float
 ) -> tuple[str, Layers, float, str] | None:
-    """The polar's unit beside the point if that is ``enough``, or the lowest of all that helps, a step too."""
+    """The polar's unit beside the point if that is ``enough``, or the lowest of all that helps, a step too.
+
+    With the value there at most, rounding included.
+    """
     unit_found = found.polar.witness
     options: list[tuple[str, Layers, float, str]] = []
     if unit_found is not None:
-        unit, reached = insertion(problem, p, unit_found)
+        unit, _ = insertion(problem, p, unit_found)
+        reached = _at_most(problem, problem.joined(p, unit))
         options.append(("append", unit, reached, "one more unit"))
         if value - reached > enough:
             return options[0]
     balanced = rebalanced(problem, p, found.radial, found.intercept)
-    options.append(("replace", balanced, problem.value(balanced)[0], "rebalancing the units"))
+    options.append(("replace", balanced, _at_most(problem, balanced), "rebalancing the units"))
     if unit_found is not None and options[-1][2] < value:
-        unit, reached = insertion(problem, balanced, unit_found)
-        joined = problem.joined(balanced, unit)
-        options.append(("replace", joined, reached, "rebalancing and one more unit"))
+        joined = problem.joined(balanced, insertion(problem, balanced, unit_found)[0])
+        options.append(("replace", joined, _at_most(problem, joined), "rebalancing and one more unit"))
     if not any(value - option[2] > enough for option in options):
         step = _gradient_step(problem, p, value)
         if step is not None:
             options.append(("add", step[0], step[1], "a step against the gradient"))
     return min(options, key=lambda option: option[2], default=None)
+
+
+def _at_most(problem: NetworkProblem, p: Layers) -> float:
+    return sum(problem.value(p))
 
 
 def _gradient_step(problem: NetworkProblem, p: Layers, value: float) -> tuple[Layers, float] | None:
@@ -354,7 +368,7 @@ def _gradient_step(problem: NetworkProblem, p: Layers, value: float) -> tuple[La
     for _ in range(60):
         step = tuple(-t * block for block in gradient)
         try:
-            reached = problem.value(tuple(a + b for a, b in zip(p, step, strict=True)))[0]
+            reached = _at_most(problem, tuple(a + b for a, b in zip(p, step, strict=True)))
         except OverflowError:
             reached = math.inf
         if reached < value and (best is None or reached < best[1]):

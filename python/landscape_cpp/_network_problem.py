@@ -288,6 +288,12 @@ class NetworkProblem:
         t = np.abs(z - self.Y)
         return np.ones_like(t) if self.loss == "squared" else np.asarray(1.0 * (t <= self.delta))
 
+    def majorants(self, z: FloatArray) -> FloatArray:
+        """Curvatures (m, nL) of quadratics that touch the losses at z and are nowhere below them."""
+        if self.loss != "huber":
+            return np.ones_like(z)
+        return self.delta / np.maximum(self.delta, np.abs(z - self.Y))
+
     def value(self, p: Layers) -> tuple[float, float]:
         """The objective and a bound of its rounding."""
         z, dz = self.prediction(p)

@@ -115,7 +115,7 @@ class NetworkCheck(Check):
         bound = prove_polar(problem, -g, own.method, upper + other, proof["bound"], self.limit)
         wrong = "polar_upper is not an upper bound, or is not proved by what the certificate carries"
         if self.require(bound is not None, wrong) and bound is not None:
-            close = bound.upper <= upper * (1.0 + 1e-9) + formed + other + _UNDERFLOW
+            close = bound.upper <= (upper + other) * (1.0 + 1e-9) + formed + _UNDERFLOW
             # A polar far below |Q| |X| comes out of a square root here, with half the digits: no harm far below λ.
             slight = bound.upper - upper <= 1e-7 * problem.polar_change(g)
             free = float(own.dual_scale or 0.0) * (bound.upper + formed) <= 0.5 * problem.lam

@@ -631,7 +631,7 @@ class ParallelNetwork:
         """An upper bound of Ω° of the slopes at zero, with the best intercept."""
         problem = self._problem
         zero = np.zeros(self.targets.shape)
-        _, b = proof.radial_fit(problem, zero, 0.0)
+        _, b = proof.radial_fit(problem, zero, 0.0, np.zeros(self.n_outputs))
         g = problem.centred(problem.slopes(zero + b))
         off = problem.uncentred(g) + problem.dual_error(g)
         settings = PolarSettings(tol=1e-6)

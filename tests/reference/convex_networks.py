@@ -314,6 +314,14 @@ def group_lasso(problem, W, tol=1e-11, max_iterations=50_000):
     return value(A), (*point, b) if problem.intercept else point
 
 
+def group_lasso_bound(problem, W, point):
+    """A lower bound of that minimum from the duals at a point of it, close where the point is near the minimiser."""
+    H = problem.activation(problem.X @ W)
+    G = hn.dual_matrix(problem, problem.activation(problem.X @ point[1]) @ point[0].T)
+    kappa = float(np.max(np.linalg.norm(H.T @ G, axis=1), initial=0.0))
+    return hn.dual_value(problem, hn.best_scale(problem, G, kappa) * G)
+
+
 # ------------------------------------------------------------------------------------------------------ peer: cvxpy
 
 
